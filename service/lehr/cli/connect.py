@@ -1,0 +1,73 @@
+"""How a command reaches the server, and what a person reads when it does not work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from lehr.client import Client
+from lehr.errors import LehrError, ServerUnreachable, Unauthorized
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LEHR_SERVER",
+        help="URL of the server; default http://127.0.0.1:8642.",
+        metavar="URL",
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LEHR_TOKEN", help="The server's token; rather set LEHR_TOKEN.", show_envvar=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the server sends it.")]
+StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.")]
+
+
+@contextmanager
+def connected(
+    server: str | None, token: str | None, retry_seconds: float = 1.0
+) -> Iterator[Client]:
+    """A client; what it raises ends the command with one message and exit code 1."""
+    with explained(), Client(server, token, retry_seconds=retry_seconds) as client:
+        yield client
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors of lehr as a message on standard error and exit code 1."""
+    try:
+        yield
+    except LehrError as error:
+        typer.secho(f"{error}{_hint(error)}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(1) from error
+
+
+def _hint(error: LehrError) -> str:
+    if isinstance(error, ServerUnreachable):
+        return "; start one with: lehr serve"
+    if isinstance(error, Unauthorized):
+        return " (give --token, or set LEHR_TOKEN)"
+    return ""
+
+
+@contextmanager
+def needs_extra(command: str, extra: str) -> Iterator[None]:
+    """Where an import fails because an extra is not installed: a message that says which."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "lehr":
+            raise
+        typer.secho(
+            f"lehr {command} needs the extra [{extra}] ({error.name} is not installed): "
+            f"pip install 'lehr[{extra}]'",
+            err=True,
+            fg=typer.colors.RED,
+        )
+        raise typer.Exit(1) from error

@@ -1,0 +1,232 @@
+"""How studies, trials and workers look in a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lehr.wire.studies import Counts, Limits, Objective, Study
+from lehr.wire.trials import Trial
+from lehr.wire.workers import Worker
+
+_WIDTH_OF_FILES = 200
+_COLOURS = {
+    "active": "green",
+    "alive": "green",
+    "complete": "green",
+    "completed": "green",
+    "running": "cyan",
+    "waiting": "blue",
+    "paused": "yellow",
+    "stopping": "yellow",
+    "draining": "yellow",
+    "pruned": "yellow",
+    "fail": "red",
+    "failed": "red",
+    "lost": "red",
+    "cancelled": "magenta",
+}
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def console() -> Console:
+    """Standard output; text is shown as it is, and files get long lines rather than wrapped."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_FILES
+    return Console(markup=False, emoji=False, highlight=False, width=width)
+
+
+def print_json(shown: BaseModel | Iterable[BaseModel]) -> None:
+    """A model as a JSON object, several as a list."""
+    if isinstance(shown, BaseModel):
+        typer.echo(shown.model_dump_json(indent=2))
+    else:
+        typer.echo(json.dumps([model.model_dump(mode="json") for model in shown], indent=2))
+
+
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def values(trial: Trial) -> str:
+    """A trial's value, or its values with several objectives."""
+    return number(trial.value) if trial.values is None else ", ".join(map(number, trial.values))
+
+
+def params(given: Mapping[str, Any]) -> str:
+    """Parameters on one line, numbers to four digits."""
+    return " ".join(f"{name}={_short(value)}" for name, value in given.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """Time from start to end, or until now."""
+    if start is None:
+        return ""
+    seconds = int(((end or datetime.now(UTC)) - start).total_seconds())
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours:
+        return f"{hours}h{minutes % 60:02}m"
+    return f"{minutes}m{seconds % 60:02}s" if minutes else f"{max(seconds, 0)}s"
+
+
+def state(name: str) -> Text:
+    return Text(name, style=_COLOURS.get(name, ""))
+
+
+def sparkline(curve: Sequence[float | None], width: int = 20) -> str:
+    """A curve as bars between its lowest and its highest value; gaps where it has none."""
+    shown = list(curve)
+    if len(shown) > width:
+        shown = [shown[index * (len(shown) - 1) // (width - 1)] for index in range(width)]
+    known = [value for value in shown if value is not None]
+    if not known:
+        return ""
+    low, span = min(known), max(known) - min(known)
+    return "".join(" " if v is None else _bar((v - low) / span if span else 0.5) for v in shown)
+
+
+def _bar(height: float) -> str:
+    return _BARS[round(height * (len(_BARS) - 1))]
+
+
+def counts(counted: Counts) -> Text:
+    """Trials by state, on one line."""
+    parts = [
+        Text(f"{count} {name}", style=_COLOURS[name] if count else "dim")
+        for name, count in counted.model_dump().items()
+    ]
+    return Text(", ").join(parts)
+
+
+def studies_table(studies: Iterable[Study]) -> Table:
+    shown = table("name", "state", "task", "finished", "running", "best", "age", "reason")
+    for study in studies:
+        limit = study.definition.limits.max_trials
+        shown.add_row(
+            study.name,
+            state(study.state),
+            study.definition.task,
+            f"{finished(study)}/{limit}" if limit else str(finished(study)),
+            str(study.counts.running),
+            values(study.best) if study.best else "",
+            duration(study.created_at, None),
+            study.reason or "",
+        )
+    return shown
+
+
+def finished(study: Study) -> int:
+    """How many trials of a study are finished."""
+    return study.counts.complete + study.counts.pruned + study.counts.fail
+
+
+def trials_table(trials: Iterable[Trial], title: str | None = None) -> Table:
+    shown = table("trial", "state", "value", "steps", "attempts", "worker", "took", "parameters")
+    shown.title = title
+    for trial in trials:
+        shown.add_row(
+            str(trial.number),
+            _state_and_reason(trial),
+            values(trial),
+            str(trial.steps),
+            str(trial.attempts),
+            trial.worker or "",
+            duration(trial.started_at, trial.finished_at),
+            params(trial.params),
+        )
+    return shown
+
+
+def _state_and_reason(trial: Trial) -> Text:
+    shown = state(trial.state)
+    return shown if trial.reason is None else shown.append(f" ({trial.reason})", style="dim")
+
+
+def workers_table(workers: Iterable[Worker]) -> Table:
+    shown = table("name", "state", "running", "devices", "tasks", "heard", "id")
+    for worker in workers:
+        shown.add_row(
+            worker.name,
+            state(worker.state),
+            ", ".join(f"{a.study}/{a.trial}" for a in worker.running),
+            ", ".join(map(_device, worker.devices)),
+            ", ".join(worker.tasks),
+            f"{duration(worker.heard_at, None)} ago",
+            worker.id,
+        )
+    return shown
+
+
+def _device(device: Any) -> str:
+    return str(device.get("name", device)) if isinstance(device, Mapping) else str(device)
+
+
+def study_sheet(study: Study) -> Table:
+    """All that is to be said about one study, a line each."""
+    definition = study.definition
+    lines: list[tuple[str, RenderableType]] = [
+        ("study", study.name),
+        ("state", state_and_reason(study)),
+        ("task", definition.task),
+        *(("objective", _goal(goal)) for goal in definition.goals),
+        ("training", f"{definition.training.epochs} epochs, seed {definition.training.seed}"),
+        ("sampler", params(definition.sampler)),
+        ("pruner", params(definition.pruner)),
+        ("limits", _limits(definition.limits)),
+        ("trials", counts(study.counts)),
+        ("epochs", str(study.epochs)),
+        ("took", duration(study.created_at, study.finished_at)),
+    ]
+    if definition.labels:
+        lines.append(("labels", params(definition.labels)))
+    if study.best:
+        lines.append(("best", f"{values(study.best)} (trial {study.best.number})"))
+        lines.append(("", params(study.best.params)))
+    return sheet(lines)
+
+
+def sheet(lines: Iterable[tuple[str, RenderableType]]) -> Table:
+    """Names and what they stand for, a line each."""
+    shown = Table.grid(padding=(0, 2))
+    shown.add_column(style="bold", no_wrap=True)
+    shown.add_column(overflow="fold")
+    for name, content in lines:
+        shown.add_row(name, content)
+    return shown
+
+
+def state_and_reason(study: Study) -> Text:
+    shown = state(study.state)
+    return shown.append(f": {study.reason}", style="default") if study.reason else shown
+
+
+def _goal(objective: Objective) -> str:
+    return f"{objective.direction} {objective.metric} ({objective.select})"
+
+
+def _limits(limits: Limits) -> str:
+    return params(limits.model_dump(exclude_none=True)) or "none"
+
+
+def table(*columns: str) -> Table:
+    shown = Table(box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for name in columns:
+        right = name in ("trial", "value", "steps", "attempts", "running", "finished", "best")
+        shown.add_column(name, justify="right" if right else "left", overflow="fold")
+    return shown

@@ -1,0 +1,97 @@
+"""``lehr serve``: runs the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from lehr.cli.connect import needs_extra
+
+
+def serve(
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEHR_DATABASE_URL",
+            help="sqlite:///FILE or postgresql://..., by default a SQLite file in the home folder.",
+        ),
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LEHR_HOME", help="Folder of the server's files, by default ~/.local/share/lehr."
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEHR_HOST",
+            help="Address to listen on, by default 127.0.0.1; another one needs a token.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(envvar="LEHR_PORT", help="Port, by default 8642; 0 takes a free one."),
+    ] = None,
+    heartbeat_seconds: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LEHR_HEARTBEAT_SECONDS",
+            help="How often workers say that they live, by default 10.",
+        ),
+    ] = None,
+    lease_seconds: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LEHR_LEASE_SECONDS",
+            help="A worker not heard of for so long is lost, by default 30.",
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEHR_TOKEN", help="Token that every request must carry; rather set LEHR_TOKEN."
+        ),
+    ] = None,
+    body_bytes: Annotated[
+        int | None,
+        typer.Option(envvar="LEHR_BODY_BYTES", help="Largest request body, by default 4194304."),
+    ] = None,
+    checkpoint_bytes: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_CHECKPOINT_BYTES", help="Largest checkpoint, by default 268435456."
+        ),
+    ] = None,
+    queue_commands: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_QUEUE_COMMANDS",
+            help="Requests waiting for one study beyond which it answers 503, by default 10000.",
+        ),
+    ] = None,
+) -> None:
+    """Run the server: REST API and database, which is created and migrated as needed."""
+    given = {name: value for name, value in locals().items() if value is not None}
+    with needs_extra("serve", "service"):
+        from lehr_service.app import serve as run
+        from lehr_service.settings import Settings
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise typer.BadParameter(_described(error)) from error
+    run(settings)
+
+
+def _described(error: ValidationError) -> str:
+    return "; ".join(
+        f"{_option(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    )
+
+
+def _option(location: tuple[Any, ...]) -> str:
+    return f"--{str(location[0]).replace('_', '-')}: " if location else ""

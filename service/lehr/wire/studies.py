@@ -1,0 +1,273 @@
+"""The study: its definition as a client writes it, and how the service shows it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from lehr.wire.base import Duration, MetricName, Moment, Name, Problems, TaskName, Text, Wire
+from lehr.wire.definitions import parse_space, space_of
+from lehr.wire.search import PRUNERS, SAMPLERS, check_pruner, read_choice
+from lehr.wire.space import Choice, Range, SearchSpace, is_conditional, searched
+from lehr.wire.trials import Trial
+
+Direction = Literal["minimize", "maximize"]
+
+
+class StudyState(StrEnum):
+    """Where a study is in its life."""
+
+    ACTIVE = "active"  # trials are handed out
+    PAUSED = "paused"  # no new trials until resumed
+    STOPPING = "stopping"  # no new trials, running ones finish
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def is_finished(self) -> bool:
+        return self in (StudyState.COMPLETED, StudyState.CANCELLED, StudyState.FAILED)
+
+
+class Objective(Wire):
+    """What a trial is judged by: a reported metric, and which of its values counts."""
+
+    metric: MetricName = Field(description="a metric the task reports, such as val_accuracy")
+    direction: Direction
+    select: Annotated[str, Field(pattern=r"^(last|best|mean_of_last_[1-9][0-9]{0,5})$")] = Field(
+        default="last",
+        description="which reported value becomes the trial's: last, best or mean_of_last_N",
+    )
+
+
+def _read_seed(raw: Any) -> int | str:
+    if raw == "per_trial" or (type(raw) is int and 0 <= raw < 2**32):
+        return raw  # type: ignore[no-any-return]
+    raise ValueError("must be a whole number from 0 to 4294967295, or per_trial")
+
+
+_SEED_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, {"const": "per_trial"}]}
+)
+
+
+class Training(Wire):
+    """How long a trial trains, and from which seed."""
+
+    epochs: int = Field(ge=1, le=1_000_000, strict=True, description="steps of a full trial")
+    seed: Annotated[int | str, PlainValidator(_read_seed), _SEED_SCHEMA] = Field(
+        default=0,
+        description="same initial weights and order of data for all trials, or per_trial",
+    )
+
+
+_Limit = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
+
+
+class Limits(Wire):
+    """Where a study ends; each holds exactly, whatever the number of workers."""
+
+    max_trials: _Limit | None = Field(default=None, description="trials in all, enqueued included")
+    max_parallel: _Limit | None = Field(default=None, description="trials running at a time")
+    max_failed: _Limit | None = Field(default=None, description="so many failed trials fail it")
+    max_epochs: _Limit | None = Field(default=None, description="epochs in all, over all trials")
+    timeout: Duration | None = Field(default=None, description="no new trials after so long")
+    target: float | None = Field(
+        default=None, allow_inf_nan=False, description="a value good enough to stop"
+    )
+
+
+class Retry(Wire):
+    """How often a trial whose worker was lost or preempted starts again."""
+
+    max_attempts: int = Field(default=3, ge=1, le=1000, strict=True)
+
+
+def _read_sampler(raw: Any) -> Any:
+    problems = Problems()
+    sampler = read_choice(raw, "sampler", SAMPLERS, problems, ())
+    problems.raise_if_any()
+    return sampler
+
+
+def _read_pruner(raw: Any) -> Any:
+    problems = Problems()
+    pruner = read_choice(raw, "pruner", PRUNERS, problems, ())
+    problems.raise_if_any()
+    check_pruner(pruner, problems, ())
+    problems.raise_if_any()
+    return pruner
+
+
+def _check_space(raw: Any) -> Any:
+    parse_space(raw)
+    return raw
+
+
+def _named(kind: str, names: Any) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {"name": {"enum": list(names)}},
+            "required": ["name"],
+            "description": f"the {kind}'s name and Optuna's own options for it",
+        }
+    )
+
+
+Sampler = Annotated[dict[str, Any], BeforeValidator(_read_sampler), _named("sampler", SAMPLERS)]
+Pruner = Annotated[dict[str, Any], BeforeValidator(_read_pruner), _named("pruner", PRUNERS)]
+Labels = Annotated[dict[Text, Text], Field(max_length=100)]
+Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+
+
+class StudyDefinition(Wire):
+    """What a researcher writes: what is searched, on which task, judged how, how far."""
+
+    name: Name
+    task: TaskName
+    objective: Objective | None = None
+    objectives: Annotated[list[Objective], Field(min_length=2, max_length=10)] | None = Field(
+        default=None, description="two or more; they exclude a pruner"
+    )
+    search_space: Annotated[
+        Any,
+        AfterValidator(_check_space),
+        WithJsonSchema(
+            {
+                "type": "object",
+                "properties": {
+                    "optimizer": {"type": "object", "additionalProperties": {"type": "object"}},
+                    "schedule": {"type": "object", "additionalProperties": {"type": "object"}},
+                    "warmup": {},
+                    "parameters": {"type": "object"},
+                },
+                "required": ["optimizer"],
+                "additionalProperties": False,
+            }
+        ),
+    ] = Field(
+        description="optimizers and schedules by name, each with its arguments: a scalar is a "
+        "constant, a list a choice, {low, high, log, step, int} a range"
+    )
+    training: Training
+    sampler: Sampler = Field(default_factory=lambda: {"name": "tpe"})
+    pruner: Pruner = Field(default_factory=lambda: {"name": "none"})
+    limits: Limits = Field(default_factory=Limits)
+    retry: Retry = Field(default_factory=Retry)
+    weight: Weight = Field(default=1.0, description="fair share against other studies")
+    labels: Labels = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _rules_across_fields(self) -> StudyDefinition:
+        problems = Problems()
+        if (self.objective is None) == (self.objectives is None):
+            path = ("objective",) if self.objective is None else ("objectives",)
+            problems.add(path, "give either objective or objectives")
+        if self.objectives is not None:
+            self._check_several(problems)
+        self._check_sampler(problems)
+        problems.raise_if_any()
+        return self
+
+    def _check_several(self, problems: Problems) -> None:
+        if self.pruner["name"] != "none":
+            problems.add(("pruner", "name"), "several objectives exclude pruning: use none")
+        if self.limits.target is not None:
+            problems.add(("limits", "target"), "needs a single objective")
+        if self.sampler["name"] == "cmaes":
+            problems.add(("sampler", "name"), "cmaes searches one objective only; try nsga2")
+        metrics = [objective.metric for objective in self.objectives or ()]
+        for index, metric in enumerate(metrics):
+            if metric in metrics[:index]:
+                problems.add(("objectives", index, "metric"), f"{metric} is an objective already")
+
+    def _check_sampler(self, problems: Problems) -> None:
+        name, parameters = self.sampler["name"], searched(self.space)
+        if name == "grid" and is_conditional(self.space):
+            problems.add(
+                ("sampler", "name"),
+                "grid cannot search branches with parameters of their own; use brute_force",
+            )
+        if name not in ("grid", "brute_force"):
+            return
+        for parameter, value in parameters.items():
+            listed = isinstance(value, Choice)
+            stepped = isinstance(value, Range) and (value.integer or value.step is not None)
+            if not (listed or (stepped and not getattr(value, "log", False))):
+                problems.add(
+                    ("search_space", *path_of(self.space, parameter)),
+                    f"{name} needs a list, or a range with a step and without log",
+                )
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        return space_of(self.search_space)
+
+    @property
+    def goals(self) -> tuple[Objective, ...]:
+        """The objectives, one or several."""
+        return tuple(self.objectives or ([self.objective] if self.objective else ()))
+
+
+def path_of(space: SearchSpace, parameter: str) -> tuple[str, ...]:
+    """Where a flat parameter name (``sgd.learning_rate``) stands in the search space."""
+    first, _, rest = parameter.partition(".")
+    if parameter in ("optimizer", "schedule", "warmup"):
+        return (parameter,)
+    for key, branches in (("optimizer", space.optimizer), ("schedule", space.schedule)):
+        if rest and first in branches:
+            return (key, first, *rest.split("."))
+    return ("warmup", rest) if first == "warmup" else ("parameters", *parameter.split("."))
+
+
+class StudyChanges(Wire):
+    """What may change in a study that exists; what is left out stays as it is."""
+
+    limits: Limits | None = None
+    weight: Weight | None = None
+    labels: Labels | None = None
+
+
+class Counts(Wire):
+    """Trials by state."""
+
+    waiting: int = 0
+    running: int = 0
+    complete: int = 0
+    pruned: int = 0
+    fail: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.waiting + self.running + self.complete + self.pruned + self.fail
+
+
+class Study(Wire):
+    """A study as the service shows it."""
+
+    name: str
+    state: StudyState
+    reason: str | None = Field(default=None, description="why it is in this state, or waits")
+    revision: int = Field(description="rises with every change")
+    counts: Counts = Field(default_factory=Counts)
+    epochs: int = Field(default=0, description="epochs reported so far, over all trials")
+    best: Trial | None = Field(default=None, description="null with several objectives")
+    definition: StudyDefinition
+    created_at: Moment
+    finished_at: Moment | None = None
+
+
+class StudyPage(Wire):
+    items: list[Study]
+    next: str | None = Field(description="give it as `after` for the next page; null at the end")

@@ -1,0 +1,147 @@
+"""What workers and the service say to each other."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from lehr.wire.base import Measured, MetricName, Moment, TaskName, Text, Wire
+from lehr.wire.studies import Objective
+from lehr.wire.trials import Report, Trial
+
+Token = str
+Metrics = Annotated[dict[MetricName, Measured], Field(max_length=200)]
+
+
+class Registration(Wire):
+    """A worker presents itself."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    tasks: Annotated[dict[TaskName, dict[str, Any]], Field(min_length=1, max_length=1000)] = Field(
+        description="JSON schema of each task's parameters; {} admits anything"
+    )
+    devices: Annotated[list[Any], Field(max_length=1000)] = Field(
+        default_factory=list,
+        description="one entry a device: a name, or a mapping that describes it",
+    )
+    versions: Annotated[dict[Text, Text], Field(max_length=100)] = Field(default_factory=dict)
+
+
+class Registered(Wire):
+    id: str
+    heartbeat_seconds: float = Field(description="how often to send a heartbeat")
+    deadline: Moment = Field(description="heard of later, the worker's attempts are lost")
+
+
+class Heartbeat(Wire):
+    attempts: Annotated[list[Token], Field(max_length=10_000)] = Field(default_factory=list)
+
+
+class HeartbeatAnswer(Wire):
+    deadline: Moment
+    stop: list[Token] = Field(description="attempts of those sent that hold no lease any more")
+    drain: bool = Field(description="take no new trials; leave when those at hand end")
+
+
+class Claim(Wire):
+    """A worker asks for a trial; the same request id gets the same lease."""
+
+    request_id: UUID
+    wait: float = Field(default=0.0, ge=0, le=60, description="seconds to wait for work")
+
+
+class LeaseTraining(Wire):
+    epochs: int
+    seed: int
+
+
+class Lease(Wire):
+    """The right to train one trial, and all that is needed for it."""
+
+    token: Token
+    attempt: int
+    study: str
+    task: str
+    trial: Trial
+    training: LeaseTraining
+    objective: Objective | None = Field(description="null with several objectives")
+    objectives: list[Objective]
+    optimizer: dict[str, Any] = Field(description="name and arguments, learning_rate included")
+    schedule: dict[str, Any] = Field(description="name and arguments")
+    warmup: float | dict[str, float] = Field(description="fraction, {epochs} or {updates}")
+    parameters: dict[str, Any] = Field(description="the task's own")
+    reports: list[Report] = Field(description="those stored so far by earlier attempts")
+    checkpoint: str | None = Field(description="path to get it from, or null")
+    deadline: Moment
+
+
+class NewReport(Wire):
+    """Intermediate values of one step."""
+
+    step: int = Field(ge=0, le=1_000_000, strict=True)
+    value: Measured
+    learning_rate: Measured = None
+    metrics: Metrics = Field(default_factory=dict)
+
+
+class NewReports(Wire):
+    reports: Annotated[list[NewReport], Field(min_length=1, max_length=10_000)]
+
+
+Word = Literal["continue", "prune", "stop"]
+
+
+class Verdict(Wire):
+    """What to do after a report, and why."""
+
+    verdict: Word
+    reason: str
+    deadline: Moment
+
+
+class Completion(Wire):
+    """A full training has ended; without a value the server selects it from the reports."""
+
+    value: Measured = None
+    values: Annotated[list[Measured], Field(min_length=1, max_length=10)] | None = None
+    metrics: Metrics = Field(default_factory=dict)
+
+
+class Failure(Wire):
+    """An attempt ended without a result."""
+
+    outcome: Literal["error", "out_of_memory", "diverged", "preempted", "cancelled"]
+    message: Annotated[Text, Field(max_length=10_000)] = ""
+    traceback: Annotated[Text, Field(max_length=100_000)] = ""
+
+
+class WorkerAttempt(Wire):
+    study: str
+    trial: int
+    attempt: int
+    steps: int
+
+
+class Worker(Wire):
+    """A worker as the service sees it."""
+
+    id: str
+    name: str
+    tasks: list[str]
+    devices: list[Any]
+    versions: dict[str, str]
+    state: Literal["alive", "draining", "lost"]
+    running: list[WorkerAttempt]
+    registered_at: Moment
+    heard_at: Moment
+    deadline: Moment
+
+
+class WorkerPage(Wire):
+    items: list[Worker]
+    next: str | None = None
+
+
+CHECKPOINT_HEADER = "X-Checkpoint-SHA256"

@@ -1,0 +1,97 @@
+"""What endpoints share: the parts of the running server, reading threads, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Path, Request, Response
+from pydantic import AfterValidator, BaseModel
+from sqlalchemy import Connection
+
+from lehr.wire.errors import ErrorAnswer
+from lehr_service.api.changes import Changes
+from lehr_service.errors import AttemptUnknown, StudyUnknown, WorkerUnknown
+from lehr_service.lanes import Clock, Lanes
+from lehr_service.operations.desk import Desk
+from lehr_service.operations.dispatch import study_of
+from lehr_service.settings import Settings
+from lehr_service.storage.session import Database
+
+T = TypeVar("T")
+
+
+@dataclass
+class Server:
+    """The parts of a running server."""
+
+    settings: Settings
+    database: Database
+    lanes: Lanes
+    changes: Changes
+    clock: Clock
+    threads: ThreadPoolExecutor
+    claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query in a thread of its own view of the database."""
+
+        def run() -> T:
+            with self.database.read() as connection:
+                return query(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+
+    async def write(self, act: Callable[[Connection], T]) -> T:
+        """Run a write that needs no lane in a transaction of its own."""
+
+        def run() -> T:
+            with self.database.write() as connection:
+                return act(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+
+    async def submit_for(self, token: str, act: Callable[[Desk], T]) -> T:
+        """Run an act in the lane of the study that an attempt's token belongs to."""
+        study_id = study_of(token)
+        if study_id is None:
+            raise AttemptUnknown
+        return await self.lanes.submit(study_id, act)
+
+
+def server(request: Request) -> Server:
+    found: Server = request.app.state.server
+    return found
+
+
+def answer(model: BaseModel, status: int = 200) -> Response:
+    """A model as JSON, serialised once."""
+    return Response(model.model_dump_json(), status, media_type="application/json")
+
+
+def _study_name(name: str) -> str:
+    """A name that no study can have is unknown, and never reaches the database."""
+    if not re.fullmatch(r"[a-z0-9._-]{1,100}", name):
+        raise StudyUnknown(name)
+    return name
+
+
+def _worker_id(worker_id: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{32}", worker_id):
+        raise WorkerUnknown(worker_id)
+    return worker_id
+
+
+Here = Annotated[Server, Depends(server)]
+StudyName = Annotated[str, Path(), AfterValidator(_study_name)]
+TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
+WorkerId = Annotated[str, Path(), AfterValidator(_worker_id)]
+
+
+def refuses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of an endpoint, for the OpenAPI document."""
+    return {status: {"model": ErrorAnswer} for status in (*statuses, 422, 503)}

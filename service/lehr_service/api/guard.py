@@ -1,0 +1,118 @@
+"""The gate before the application: tokens, media types, body sizes, text that can be stored."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lehr_service.api.errors import respond
+from lehr_service.errors import Malformed, ServiceError, TooLarge, Unauthorized, WrongMediaType
+from lehr_service.settings import Settings
+
+_OPEN = ("/healthz", "/readyz")
+
+
+class Guard:
+    """ASGI middleware that refuses before anything is parsed or stored."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check_token(scope)
+            body = await self._body(scope, receive)
+        except ServiceError as refusal:
+            await respond(refusal)(scope, receive, send)
+            return
+        await self._app(scope, _Replay(body, receive), send)
+
+    def _check_token(self, scope: Scope) -> None:
+        token = self._settings.token
+        if token is None or scope["path"] in _OPEN:
+            return
+        given = Headers(scope=scope).get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise Unauthorized
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            return b""
+        is_binary = scope["method"] == "PUT"
+        limit = self._settings.checkpoint_bytes if is_binary else self._settings.body_bytes
+        body = await _read(receive, limit, Headers(scope=scope).get("content-length"))
+        if is_binary or not body:
+            return body
+        media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise WrongMediaType("application/json")
+        _check_text(body)
+        return body
+
+
+async def _read(receive: Receive, limit: int, announced: str | None) -> bytes:
+    if announced is not None and announced.isdigit() and int(announced) > limit:
+        raise TooLarge(limit)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("the connection ended within the body")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(limit)
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+class _Replay:
+    """Hands over a body that was read already, then what comes after it."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _check_text(body: bytes) -> None:
+    """Refuse JSON whose text no database and no answer can hold: NUL and lone surrogates.
+
+    Both can be written only as escapes, so a body without them needs no second look.
+    """
+    lowered = body.lower()
+    if b"\\u0000" not in lowered and b"\\ud" not in lowered:
+        return
+    try:
+        texts = list(_texts(json.loads(body)))
+    except (ValueError, RecursionError):
+        return  # the application says what is wrong with it
+    if any("\x00" in t or any("\ud800" <= c <= "\udfff" for c in t) for t in texts):
+        raise Malformed("text must not have NUL characters or lone surrogates")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for element in value:
+            yield from _texts(element)
+    elif isinstance(value, dict):
+        for key, element in value.items():
+            yield key
+            yield from _texts(element)

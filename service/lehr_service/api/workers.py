@@ -1,0 +1,148 @@
+"""Workers: registration, heartbeats, claims, drain."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Response
+from jsonschema import Draft202012Validator, SchemaError
+from sqlalchemy import Connection
+
+from lehr.wire.workers import (
+    Claim,
+    Heartbeat,
+    HeartbeatAnswer,
+    Lease,
+    Registered,
+    Registration,
+    WorkerAttempt,
+    WorkerPage,
+)
+from lehr.wire.workers import Worker as WorkerView
+from lehr_service.api.claims import claim as claim_trial
+from lehr_service.api.deps import Here, Server, WorkerId, answer, refuses
+from lehr_service.errors import Invalid, WorkerUnknown
+from lehr_service.operations.views import moment, worker_view
+from lehr_service.storage import studies, trials, workers
+
+router = APIRouter(prefix="/v1/workers", tags=["workers"])
+
+_LISTED = 10_000
+
+
+@router.post("", status_code=201, response_model=Registered, responses=refuses(400))
+async def register(registration: Registration, here: Here) -> Response:
+    """Register a worker; its id is for this run of it."""
+    _check_schemas(registration.tasks)
+    now, lease = here.clock(), here.settings.lease_seconds
+    worker = workers.Worker(
+        id=secrets.token_hex(16),
+        name=registration.name,
+        tasks=registration.tasks,
+        devices=registration.devices,
+        versions=registration.versions,
+        draining=False,
+        lost=False,
+        registered_at=now,
+        heard_at=now,
+        deadline=now + lease,
+    )
+    await here.write(lambda c: workers.add(c, worker))
+    return answer(
+        Registered(
+            id=worker.id,
+            heartbeat_seconds=here.settings.heartbeat_seconds,
+            deadline=moment(worker.deadline),
+        ),
+        201,
+    )
+
+
+def _check_schemas(tasks: Mapping[str, dict[str, Any]]) -> None:
+    wrong = []
+    for name, schema in tasks.items():
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            wrong.append((("tasks", name), f"is no JSON schema: {error.message}"))
+    if wrong:
+        raise Invalid("tasks must map each name to a JSON schema", wrong)
+
+
+@router.get("", response_model=WorkerPage, responses=refuses())
+async def list_workers(here: Here) -> Response:
+    """The workers that are here, with what each runs."""
+
+    def page(connection: Connection) -> WorkerPage:
+        return WorkerPage(
+            items=[_view(connection, w) for w in workers.listed(connection, limit=_LISTED)]
+        )
+
+    return answer(await here.read(page))
+
+
+def _view(connection: Connection, worker: workers.Worker) -> WorkerView:
+    running = []
+    for attempt in trials.running_of_worker(connection, worker.id):
+        study = studies.by_id(connection, attempt.study_id)
+        trial = trials.get(connection, attempt.study_id, attempt.trial)
+        if study is not None and trial is not None:
+            running.append(
+                WorkerAttempt(
+                    study=study.name,
+                    trial=trial.number,
+                    attempt=attempt.attempt,
+                    steps=trial.steps,
+                )
+            )
+    return worker_view(worker, running)
+
+
+@router.post("/{worker_id}/heartbeat", response_model=HeartbeatAnswer, responses=refuses(400, 404))
+async def heartbeat(worker_id: WorkerId, beat: Heartbeat, here: Here) -> Response:
+    """Say that a worker lives; hear which of its attempts hold no lease any more."""
+    now = here.clock()
+
+    def beaten(connection: Connection) -> HeartbeatAnswer:
+        worker = workers.heard(connection, worker_id, now, now + here.settings.lease_seconds)
+        if worker is None:
+            raise WorkerUnknown(worker_id)
+        held = trials.running_tokens(connection, beat.attempts)
+        return HeartbeatAnswer(
+            deadline=moment(worker.deadline),
+            stop=[token for token in beat.attempts if token not in held],
+            drain=worker.draining,
+        )
+
+    return answer(await here.write(beaten))
+
+
+@router.post(
+    "/{worker_id}/claim",
+    response_model=Lease,
+    responses={204: {"description": "nothing to do"}, **refuses(400, 404)},
+)
+async def claim(worker_id: WorkerId, wanted: Claim, here: Here) -> Response:
+    """Ask for a trial, waiting up to ``wait`` seconds; the same request id gets the same lease."""
+    lease = await claim_trial(here, worker_id, str(wanted.request_id), wanted.wait)
+    return Response(status_code=204) if lease is None else answer(lease)
+
+
+@router.post("/{worker_id}/drain", response_model=WorkerView, responses=refuses(404))
+async def drain(worker_id: WorkerId, here: Here) -> Response:
+    """Give a worker no new trials; it leaves when those it has end."""
+
+    def drained(connection: Connection) -> WorkerView:
+        worker = workers.drain(connection, worker_id)
+        if worker is None:
+            raise WorkerUnknown(worker_id)
+        return _view(connection, worker)
+
+    return answer(await _then_wake(here, await here.write(drained)))
+
+
+async def _then_wake(here: Server, view: WorkerView) -> WorkerView:
+    here.changes.notify("work")
+    return view

@@ -1,0 +1,116 @@
+"""The composition root: settings in, a running server out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from importlib.metadata import version
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+
+from lehr_service.api import attempts, errors, health, studies, trials, workers
+from lehr_service.api.changes import Changes
+from lehr_service.api.deps import Server
+from lehr_service.api.guard import Guard
+from lehr_service.errors import ServiceError
+from lehr_service.lanes import Clock, Lanes
+from lehr_service.operations import recovery
+from lehr_service.settings import Settings
+from lehr_service.storage import workers as worker_rows
+from lehr_service.storage.session import Database
+
+log = logging.getLogger(__name__)
+
+_READERS = 8
+_LONGEST_SWEEP_SECONDS = 1.0
+
+
+def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
+    """The application, its database migrated when it starts up."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        server = await asyncio.to_thread(_start, settings, clock)
+        app.state.server = server
+        sweeper = asyncio.create_task(_sweep_on(server))
+        yield
+        sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeper
+        await server.lanes.close()
+        server.threads.shutdown()
+        server.database.close()
+
+    app = FastAPI(
+        title="lehr",
+        version=version("lehr"),
+        summary="Hyperparameter search for optimizers, learning rates and decay schedules",
+        lifespan=lifespan,
+    )
+    errors.install(app)
+    app.add_middleware(Guard, settings=settings)
+    for part in (trials, studies, workers, attempts, health):
+        app.include_router(part.router)
+    return app
+
+
+def _start(settings: Settings, clock: Clock) -> Server:
+    if not settings.database_url:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.url)
+    database.migrate()
+    changes = Changes()
+    lanes = Lanes(
+        database,
+        lease_seconds=settings.lease_seconds,
+        queue_commands=settings.queue_commands,
+        clock=clock,
+        changed=lambda study_id: changes.notify(study_id, "work"),
+    )
+    threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
+    return Server(settings, database, lanes, changes, clock, threads)
+
+
+async def _sweep_on(server: Server) -> None:
+    """Recover lost trials and end overdue studies, for as long as the server runs."""
+    pause = min(_LONGEST_SWEEP_SECONDS, server.settings.lease_seconds / 4)
+    while True:
+        try:
+            await sweep(server)
+        except (SQLAlchemyError, ServiceError) as error:
+            log.warning("recovery will try again: %s", error)
+        await asyncio.sleep(pause)
+
+
+async def sweep(server: Server) -> None:
+    """Take trials back from workers past their deadline; end studies past their timeout."""
+    now, lanes = server.clock(), server.lanes
+    for suspect in await server.read(lambda c: recovery.suspects(c, now, lanes.grace_until)):
+        for study_id, token in suspect.attempts:
+            await lanes.submit(study_id, partial(recovery.expire, token=token))
+        await server.write(
+            partial(worker_rows.mark_lost, worker_id=suspect.worker_id, deadline=suspect.deadline)
+        )
+    for study_id in await server.read(lambda c: recovery.overdue_studies(c, now)):
+        await lanes.submit(study_id, recovery.settle)
+
+
+def serve(settings: Settings) -> None:
+    """Run the server until it is told to stop."""
+    app = create_app(settings)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="info",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )

@@ -1,0 +1,155 @@
+"""The ways in which the service refuses, each with its status and code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from lehr.wire.base import Path
+from lehr.wire.errors import ErrorAnswer, ErrorBody, FieldError
+
+
+class ServiceError(Exception):
+    """Base: an answer that is not a success."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, fields: Sequence[tuple[Path, str]] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = fields
+
+    def answer(self) -> ErrorAnswer:
+        fields = [
+            FieldError(path=".".join(map(str, path)), message=text) for path, text in self.fields
+        ]
+        return ErrorAnswer(error=ErrorBody(code=self.code, message=self.message, fields=fields))
+
+
+class NotFound(ServiceError):
+    """There is no such thing."""
+
+    status, code = 404, "not_found"
+
+
+class StudyUnknown(NotFound):
+    code = "study_unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no study {name!r}")
+
+
+class TrialUnknown(NotFound):
+    code = "trial_unknown"
+
+    def __init__(self, study: str, number: int) -> None:
+        super().__init__(f"study {study!r} has no trial {number}")
+
+
+class WorkerUnknown(NotFound):
+    """The worker was never here, or was given up as lost: it registers again."""
+
+    code = "worker_unknown"
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(f"no worker {worker_id!r} is registered; register (again)")
+
+
+class AttemptUnknown(NotFound):
+    code = "attempt_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no attempt has this token")
+
+
+class NoCompleteTrial(NotFound):
+    code = "no_complete_trial"
+
+    def __init__(self, study: str) -> None:
+        super().__init__(f"no trial of study {study!r} is complete yet")
+
+
+class NoCheckpoint(NotFound):
+    code = "no_checkpoint"
+
+    def __init__(self) -> None:
+        super().__init__("the trial has no checkpoint")
+
+
+class Conflict(ServiceError):
+    """Not in this state."""
+
+    status, code = 409, "conflict"
+
+
+class StudyNameTaken(Conflict):
+    code = "study_name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"another study is named {name!r}; choose another name, or delete that study",
+            [(("name",), "is taken by a study with another definition")],
+        )
+
+
+class InvalidTransition(Conflict):
+    code = "invalid_transition"
+
+
+class StudyActive(Conflict):
+    code = "study_active"
+
+    def __init__(self, name: str, state: str) -> None:
+        super().__init__(f"study {name!r} is {state}; cancel it before deleting it")
+
+
+class LimitReached(Conflict):
+    code = "limit_reached"
+
+
+class LeaseLost(Conflict):
+    """The attempt holds no lease any more; nothing it sends is stored."""
+
+    code = "lease_lost"
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(f"this attempt ended as {outcome}; stop training, nothing is stored")
+
+
+class Malformed(ServiceError):
+    status, code = 400, "malformed"
+
+
+class Unauthorized(ServiceError):
+    status, code = 401, "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("send a valid token: Authorization: Bearer TOKEN")
+
+
+class TooLarge(ServiceError):
+    status, code = 413, "too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes")
+
+
+class WrongMediaType(ServiceError):
+    status, code = 415, "wrong_media_type"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"send the body as {wanted}")
+
+
+class Invalid(ServiceError):
+    """The body is well-formed, but what it asks for is not possible."""
+
+    status, code = 422, "invalid"
+
+
+class Unavailable(ServiceError):
+    """Nothing was stored; the same request may be sent again."""
+
+    status, code = 503, "unavailable"
+    retry_after_seconds: ClassVar[int] = 1

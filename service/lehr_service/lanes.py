@@ -1,0 +1,210 @@
+"""Lanes: one a study. Commands queue; one batch is in flight; a batch is one transaction.
+
+A slow disk makes batches larger instead of queues longer (group commit), and no answer is sent
+before its commit. The lock on the study's row and its revision make any number of servers on one
+database correct: a mirror that is behind catches up before it is asked anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from lehr_service.domain.study import Study
+from lehr_service.errors import NotFound, ServiceError, Unavailable
+from lehr_service.operations.desk import Desk
+from lehr_service.search import Mirror, TrialSnapshot
+from lehr_service.storage import studies, trials
+from lehr_service.storage.session import Database
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Act = Callable[[Desk], Any]
+Clock = Callable[[], float]
+
+_BATCH = 256
+_THREADS = 8
+_MIRRORS = 256
+
+
+@dataclass
+class _Command:
+    act: Act
+    answer: asyncio.Future[Any]
+
+
+@dataclass
+class _Lane:
+    study_id: int
+    queue: list[_Command] = field(default_factory=list)
+    running: bool = False
+    mirror: Mirror | None = None
+
+
+class Lanes:
+    """All lanes of this server, each made when its study is first used."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lease_seconds: float,
+        queue_commands: int,
+        clock: Clock = time.time,
+        changed: Callable[[int], None] = lambda study_id: None,
+    ) -> None:
+        self._database = database
+        self._lease_seconds = lease_seconds
+        self._queue_commands = queue_commands
+        self._clock = clock
+        self._changed = changed
+        self._lanes: OrderedDict[int, _Lane] = OrderedDict()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lane")
+        # A server that was down could not hear its workers: none is given up before a lease's
+        # time has passed since the start.
+        self.grace_until = clock() + lease_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, study_id: int, act: Callable[[Desk], T]) -> T:
+        """Run an act on a study in its lane, and answer after the commit.
+
+        Raises what the act raises, and Unavailable where nothing could be stored.
+        """
+        lane = self._lane(study_id)
+        if len(lane.queue) >= self._queue_commands:
+            raise Unavailable("too many requests wait for this study")
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        lane.queue.append(_Command(act, answer))
+        if not lane.running:
+            lane.running = True
+            task = asyncio.create_task(self._drain(lane))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await answer
+
+    async def close(self) -> None:
+        """Let what is queued finish."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+        self._threads.shutdown()
+
+    def _lane(self, study_id: int) -> _Lane:
+        lane = self._lanes.setdefault(study_id, _Lane(study_id))
+        self._lanes.move_to_end(study_id)
+        if len(self._lanes) > _MIRRORS:
+            self._evict()
+        return lane
+
+    def _evict(self) -> None:
+        """Forget the lane that was idle for longest; its mirror can be rebuilt."""
+        for study_id, lane in self._lanes.items():
+            if not lane.running and not lane.queue:
+                del self._lanes[study_id]
+                return
+
+    async def _drain(self, lane: _Lane) -> None:
+        loop = asyncio.get_running_loop()
+        while lane.queue:
+            batch, lane.queue = lane.queue[:_BATCH], lane.queue[_BATCH:]
+            results = await loop.run_in_executor(
+                self._threads, self._answer, lane, [command.act for command in batch]
+            )
+            for command, result in zip(batch, results, strict=True):
+                _resolve(command.answer, result)
+            self._changed(lane.study_id)
+        lane.running = False
+
+    def _answer(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
+        """Results in the order of acts, an exception in place of a result where one was raised."""
+        try:
+            return self._transact(lane, acts)
+        except NotFound as error:
+            return [error] * len(acts)
+        except Exception as error:
+            lane.mirror = None
+            if len(acts) > 1:  # so that the act that cannot be done fails alone
+                return [result for act in acts for result in self._answer(lane, [act])]
+            if isinstance(error, DBAPIError):
+                log.warning("study %s: nothing was stored: %s", lane.study_id, error.orig)
+                return [Unavailable("the database cannot store anything at the moment")]
+            log.exception("study %s: an unexpected error; nothing was stored", lane.study_id)
+            return [error]
+
+    def _transact(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
+        with self._database.write() as connection:
+            study = studies.lock(connection, lane.study_id)
+            if study is None:
+                raise NotFound("the study was deleted")
+            desk = Desk(
+                connection=connection,
+                study=study,
+                mirror=self._caught_up(lane, connection, study),
+                now=self._clock(),
+                lease_seconds=self._lease_seconds,
+                grace_until=self.grace_until,
+            )
+            results = [_try(act, desk) for act in acts]
+            desk.close()
+        desk.mirror.revision = desk.study.revision
+        if desk.study.state.is_finished:
+            lane.mirror = None
+        return results
+
+    def _caught_up(self, lane: _Lane, connection: Connection, study: Study) -> Mirror:
+        """The lane's mirror with all that other servers, or the last run, have stored."""
+        mirror = lane.mirror or Mirror(study.definition, study.name, study.seed)
+        lane.mirror = mirror
+        if mirror.revision != study.revision:
+            mirror.load(
+                _snapshots(connection, study.id, mirror.revision),
+                studies.attrs(connection, study.id),
+            )
+            mirror.revision = study.revision
+        return mirror
+
+
+def _snapshots(connection: Connection, study_id: int, revision: int) -> list[TrialSnapshot]:
+    changed = trials.changed_since(connection, study_id, revision)
+    curves = trials.curves_of(connection, study_id, [trial.number for trial, _ in changed])
+    return [
+        TrialSnapshot(
+            number=trial.number,
+            state=trial.state,
+            params=None if trial.params is None else dict(trial.params),
+            fixed_params=dict(trial.fixed_params),
+            values=list(trial.objective_values)
+            if trial.objective_values is not None
+            else None
+            if trial.value is None
+            else [trial.value],
+            reports=curves[trial.number],
+            attrs=attrs,
+        )
+        for trial, attrs in changed
+    ]
+
+
+def _try(act: Act, desk: Desk) -> Any:
+    try:
+        return act(desk)
+    except ServiceError as refusal:
+        return refusal
+
+
+def _resolve(answer: asyncio.Future[Any], result: Any) -> None:
+    if answer.done():  # its client has gone
+        return
+    if isinstance(result, Exception):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)

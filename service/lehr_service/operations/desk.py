@@ -1,0 +1,162 @@
+"""The desk: what one transaction on one study works with, and writes back at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lehr.wire.studies import StudyState
+from lehr.wire.trials import Outcome, TrialState
+from lehr_service.domain import study as study_rules
+from lehr_service.domain.attempt import Attempt
+from lehr_service.domain.study import Study
+from lehr_service.domain.trial import Trial, ending
+from lehr_service.search import Mirror
+from lehr_service.storage import studies, trials, workers
+
+
+@dataclass
+class Desk:
+    """A locked study, its mirror, and the changes under way.
+
+    An operation checks everything before it changes anything, so that one that is refused leaves
+    the others of its batch alone.
+    """
+
+    connection: Connection
+    study: Study
+    mirror: Mirror
+    now: float
+    lease_seconds: float
+    grace_until: float
+    changed: bool = False
+    heard: set[str] = field(default_factory=set)
+
+    @property
+    def revision(self) -> int:
+        """The revision that this transaction writes."""
+        return self.mirror.revision + 1
+
+    @property
+    def deadline(self) -> float:
+        """Until when a worker that is heard now keeps its leases."""
+        return self.now + self.lease_seconds
+
+    def change(self, **values: Any) -> None:
+        """Change the study."""
+        self.study = replace(self.study, **values)
+        self.changed = True
+
+    def add(self, trial: Trial) -> Trial:
+        """Store a new trial and count it."""
+        trial = replace(trial, revision=self.revision)
+        trials.add(self.connection, self.study.id, trial)
+        self._count(trial, 1)
+        return trial
+
+    def save(self, old: Trial, **values: Any) -> Trial:
+        """Store a changed trial and count it in its new state."""
+        new = replace(old, **values, revision=self.revision)
+        trials.save(self.connection, self.study.id, new)
+        self._count(old, -1)
+        self._count(new, 1)
+        return new
+
+    def _count(self, trial: Trial, by: int) -> None:
+        study, state = self.study, trial.state
+        counts = {state.value: getattr(study, state.value) + by}
+        if state is TrialState.WAITING and trial.attempts:
+            counts["returned"] = study.returned + by
+        if state is TrialState.FAIL and trial.reason != Outcome.CANCELLED:
+            counts["failures"] = study.failures + by
+        if state.is_finished:
+            counts["finished_epochs"] = study.finished_epochs + by * trial.steps
+        self.change(**counts, epochs=study.epochs + by * trial.steps)
+
+    def end(
+        self,
+        attempt: Attempt,
+        trial: Trial,
+        outcome: Outcome,
+        *,
+        message: str | None = None,
+        traceback: str | None = None,
+        values: Sequence[float] | None = None,
+        metrics: dict[str, float | None] | None = None,
+    ) -> Trial:
+        """End an attempt, and with it its trial unless that waits again."""
+        trials.end_attempt(
+            self.connection,
+            replace(
+                attempt,
+                outcome=outcome,
+                message=message,
+                traceback=traceback,
+                finished_at=self.now,
+            ),
+        )
+        lost = trial.lost + (outcome is Outcome.LOST)
+        state, reason = ending(outcome, lost, self.study.definition.retry.max_attempts)
+        if not state.is_finished:
+            return self.save(trial, state=state, reason=reason, lost=lost)
+        return self.finish(trial, state, reason, values=values, lost=lost, metrics=metrics or {})
+
+    def finish(
+        self,
+        trial: Trial,
+        state: TrialState,
+        reason: str | None,
+        values: Sequence[float] | None = None,
+        **more: Any,
+    ) -> Trial:
+        """Finish a trial and tell the sampler."""
+        self.mirror.tell(trial.number, state, None if values is None else list(values))
+        trials.remove_checkpoint(self.connection, self.study.id, trial.number)
+        several = len(self.study.definition.goals) > 1
+        return self.save(
+            trial,
+            state=state,
+            reason=reason,
+            value=values[0] if values and not several else None,
+            objective_values=list(values) if values and several else None,
+            finished_at=self.now,
+            **more,
+        )
+
+    def settle(self) -> None:
+        """Let the study go where its limits and its trials send it."""
+        while step := study_rules.next_state(self.study, self.now):
+            self.move(*step)
+
+    def move(self, state: StudyState, reason: str | None) -> None:
+        """Put the study into a state; a finished one has no trial that waits or runs."""
+        self.change(state=state, reason=reason, finished_at=self.now if state.is_finished else None)
+        if state in (StudyState.CANCELLED, StudyState.FAILED):
+            self._cancel_running()
+        if state.is_finished or state is StudyState.STOPPING:
+            self._cancel_waiting()
+
+    def _cancel_running(self) -> None:
+        for trial in trials.in_state(self.connection, self.study.id, TrialState.RUNNING):
+            attempt = trials.running_attempt(self.connection, self.study.id, trial.number)
+            if attempt is not None:
+                self.end(attempt, trial, Outcome.CANCELLED)
+
+    def _cancel_waiting(self) -> None:
+        for trial in trials.in_state(self.connection, self.study.id, TrialState.WAITING):
+            self.finish(trial, TrialState.FAIL, Outcome.CANCELLED.value)
+
+    def close(self) -> None:
+        """Write what changed; the last act of the transaction."""
+        changes = self.mirror.take_changes()
+        for number, attrs in changes.trials.items():
+            trials.save_attrs(self.connection, self.study.id, number, attrs, self.revision)
+        if self.changed or changes.trials or changes.study is not None:
+            self.study = replace(self.study, revision=self.revision)
+            studies.save(self.connection, self.study, changes.study)
+        # In one order everywhere: two lanes that hear two workers must not wait for each other.
+        for worker_id in sorted(self.heard):
+            workers.heard(self.connection, worker_id, self.now, self.deadline)

@@ -1,0 +1,195 @@
+"""Who gets which trial: the choice of a study, and the claim itself."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from lehr.wire.space import Resolved, resolve
+from lehr.wire.studies import StudyState
+from lehr.wire.trials import TrialState
+from lehr.wire.workers import Lease, LeaseTraining
+from lehr_service.domain import study as study_rules
+from lehr_service.domain.attempt import Attempt
+from lehr_service.domain.study import Study
+from lehr_service.domain.trial import Trial
+from lehr_service.errors import WorkerUnknown
+from lehr_service.operations.desk import Desk
+from lehr_service.operations.views import moment, report_view, trial_view
+from lehr_service.search import SearchError
+from lehr_service.storage import studies, trials, workers
+
+_TOKEN = re.compile(r"([0-9a-f]{1,7})-[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Studies a worker may get a trial from, the most entitled first."""
+
+    study_ids: list[int]
+    draining: bool = False
+
+
+def choose_study(connection: Connection, worker_id: str, request_id: str) -> Candidates:
+    """Which studies to ask for a trial, in the order of fair share.
+
+    A study's share is its weight: the one with the fewest running trials for its weight comes
+    first; among equals the one with the fewest claims for its weight so far. A request that was
+    answered before goes to the study that answered it. Raises WorkerUnknown.
+    """
+    answered = trials.attempt_by_request(connection, worker_id, request_id)
+    if answered is not None:
+        return Candidates([answered.study_id])
+    worker = workers.get(connection, worker_id)
+    if worker is None or worker.lost:
+        raise WorkerUnknown(worker_id)
+    if worker.draining:
+        return Candidates([], draining=True)
+    open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
+    eligible = [s for s in open_studies if _has_work(s)]
+    return Candidates([study.id for study in sorted(eligible, key=_claim_to_share)])
+
+
+def _has_work(study: Study) -> bool:
+    return any(
+        (
+            study.returned and study_rules.may_start(study, new_point=False, restart=True),
+            study.unstarted and study_rules.may_start(study, new_point=False, restart=False),
+            study_rules.may_start(study, new_point=True, restart=False),
+        )
+    )
+
+
+def _claim_to_share(study: Study) -> tuple[float, float, int]:
+    return study.running / study.definition.weight, study.virtual_time, study.id
+
+
+def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
+    """Lease a trial of the study to a worker; None where there is nothing to do.
+
+    The lease's first deadline is granted in the same transaction, so a worker that dies before its
+    first heartbeat is noticed too. The same request id gets the same lease.
+    """
+    answered = trials.attempt_by_request(desk.connection, worker_id, request_id)
+    if answered is not None:
+        return lease(desk, answered)
+    worker = workers.get(desk.connection, worker_id)
+    if worker is None or worker.lost:
+        raise WorkerUnknown(worker_id)
+    desk.settle()
+    if worker.draining or desk.study.definition.task not in worker.tasks:
+        return None
+    try:
+        trial = _next_trial(desk)
+    except SearchError as error:
+        desk.move(StudyState.FAILED, f"the sampler failed: {error}")
+        return None
+    if trial is None:
+        return None
+    return lease(desk, _start(desk, trial, worker, request_id))
+
+
+def _next_trial(desk: Desk) -> Trial | None:
+    waiting = trials.first_waiting(desk.connection, desk.study.id)
+    if waiting is not None:
+        return _waiting_trial(desk, waiting)
+    if not study_rules.may_start(desk.study, new_point=True, restart=False):
+        return None
+    if desk.mirror.is_exhausted():
+        desk.change(exhausted=True)
+        desk.settle()
+        return None
+    asked = desk.mirror.ask()
+    return desk.add(
+        Trial(
+            number=asked.number,
+            state=TrialState.WAITING,
+            params=asked.params,
+            created_at=desk.now,
+        )
+    )
+
+
+def _waiting_trial(desk: Desk, trial: Trial) -> Trial | None:
+    restart = trial.attempts > 0
+    if not study_rules.may_start(desk.study, new_point=False, restart=restart):
+        return None
+    if trial.params is not None:
+        return trial
+    asked = desk.mirror.ask(trial.number)
+    return replace(trial, params=asked.params)
+
+
+def _start(desk: Desk, trial: Trial, worker: workers.Worker, request_id: str) -> Attempt:
+    trial = desk.save(
+        trial,
+        state=TrialState.RUNNING,
+        reason=None,
+        attempts=trial.attempts + 1,
+        worker=worker.name,
+        started_at=trial.started_at if trial.started_at is not None else desk.now,
+    )
+    attempt = Attempt(
+        token=f"{desk.study.id:x}-{secrets.token_hex(16)}",
+        study_id=desk.study.id,
+        trial=trial.number,
+        attempt=trial.attempts,
+        worker_id=worker.id,
+        outcome=None,
+        started_at=desk.now,
+    )
+    trials.add_attempt(desk.connection, attempt, request_id)
+    desk.change(virtual_time=desk.study.virtual_time + 1 / desk.study.definition.weight)
+    desk.heard.add(worker.id)
+    return attempt
+
+
+def study_of(token: str) -> int | None:
+    """The id of the study that an attempt's token belongs to; None if it is no token."""
+    parts = _TOKEN.fullmatch(token)
+    return int(parts[1], 16) if parts else None
+
+
+def lease(desk: Desk, attempt: Attempt) -> Lease:
+    """All that a worker needs to train the attempt's trial."""
+    connection, study = desk.connection, desk.study
+    trial = trials.get(connection, study.id, attempt.trial)
+    if trial is None:
+        raise RuntimeError(f"attempt {attempt.token} has no trial")
+    point = resolved(study, trial)
+    stored = trials.has_checkpoint(connection, study.id, trial.number)
+    goals = study.definition.goals
+    return Lease(
+        token=attempt.token,
+        attempt=attempt.attempt,
+        study=study.name,
+        task=study.definition.task,
+        trial=trial_view(study.name, trial),
+        training=LeaseTraining(
+            epochs=study.definition.training.epochs, seed=training_seed(study, trial.number)
+        ),
+        objective=goals[0] if len(goals) == 1 else None,
+        objectives=list(goals),
+        optimizer=point.optimizer,
+        schedule=point.schedule,
+        warmup=point.warmup,
+        parameters=point.parameters,
+        reports=[report_view(r) for r in trials.curve(connection, study.id, trial.number)],
+        checkpoint=f"/v1/attempts/{attempt.token}/checkpoint" if stored else None,
+        deadline=moment(desk.deadline),
+    )
+
+
+def resolved(study: Study, trial: Trial) -> Resolved:
+    """The configuration that a trial's parameters stand for."""
+    params = trial.params or {}
+    return resolve(study.definition.space, lambda name, _value: params[name])
+
+
+def training_seed(study: Study, number: int) -> int:
+    """The seed of initial weights and of the order of data."""
+    seed = study.definition.training.seed
+    return seed if isinstance(seed, int) else (study.seed + 0x9E3779B1 * (number + 1)) % 2**32

@@ -1,0 +1,181 @@
+"""What happens to studies: creation, changes, pause, resume, stop, cancel, deletion."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from lehr.wire.base import Path
+from lehr.wire.space import Choice, Constant, Measure, Range, RangeTest, Value, Vector
+from lehr.wire.studies import Limits, StudyChanges, StudyDefinition, StudyState
+from lehr_service.domain import study as study_rules
+from lehr_service.domain.study import Study
+from lehr_service.errors import Invalid, InvalidTransition, StudyActive, StudyNameTaken
+from lehr_service.operations.desk import Desk
+from lehr_service.search import check_definition
+from lehr_service.storage import studies, workers
+
+
+def new_study(definition: StudyDefinition, now: float) -> Study:
+    """A study as it starts; its sampler's seed is drawn here where the definition has none."""
+    seed = definition.sampler.get("seed")
+    return Study(
+        id=0,
+        name=definition.name,
+        definition=definition,
+        seed=secrets.randbits(32) if seed is None else seed,
+        state=StudyState.ACTIVE,
+        reason=None,
+        revision=0,
+        waiting=0,
+        running=0,
+        complete=0,
+        pruned=0,
+        fail=0,
+        returned=0,
+        failures=0,
+        epochs=0,
+        finished_epochs=0,
+        exhausted=False,
+        virtual_time=0.0,
+        created_at=now,
+        finished_at=None,
+    )
+
+
+def create(connection: Connection, definition: StudyDefinition, now: float) -> tuple[Study, bool]:
+    """Store a study; an identical one under the name is answered instead, with False.
+
+    Raises StudyNameTaken, and Invalid where no worker's task takes such parameters.
+    """
+    existing = _identical(connection, definition)
+    if existing is not None:
+        return existing, False
+    check(connection, definition, now)
+    study = new_study(definition, now)
+    study = replace(study, virtual_time=studies.least_virtual_time(connection))
+    try:
+        with connection.begin_nested():
+            study_id = studies.add(connection, studies.columns(study))
+    except IntegrityError:
+        existing = _identical(connection, definition)
+        if existing is None:
+            raise
+        return existing, False
+    return replace(study, id=study_id), True
+
+
+def _identical(connection: Connection, definition: StudyDefinition) -> Study | None:
+    existing = studies.by_name(connection, definition.name)
+    if existing is not None and studies.dump(existing.definition) != studies.dump(definition):
+        raise StudyNameTaken(definition.name)
+    return existing
+
+
+def check(connection: Connection, definition: StudyDefinition, now: float) -> None:
+    """What only the sampler, the pruner and the workers can say about a definition.
+
+    Raises Invalid.
+    """
+    wrong = check_definition(definition)
+    if wrong:
+        raise Invalid("the definition cannot be searched", wrong)
+    check_parameters(connection, definition, now)
+
+
+def check_parameters(connection: Connection, definition: StudyDefinition, now: float) -> None:
+    """Hold the task's own parameters against the schemas of the workers that offer the task.
+
+    Raises Invalid unless one of them, or none, takes the parameters.
+    """
+    schemas = workers.schemas(connection, definition.task, now)
+    found = [_against_schema(definition.space.parameters, schema) for schema in schemas]
+    if found and all(found):
+        raise Invalid(f"task {definition.task!r} does not take these parameters", found[0])
+
+
+def _against_schema(
+    parameters: Mapping[str, Value], schema: Mapping[str, Any]
+) -> Sequence[tuple[Path, str]]:
+    known = schema.get("properties", {})
+    wrong: list[tuple[Path, str]] = []
+    for name, value in parameters.items():
+        path = ("search_space", "parameters", name)
+        if name in known:
+            validator = Draft202012Validator(known[name])
+            errors = (e.message for s in _samples(value) for e in validator.iter_errors(s))
+            wrong += [(path, message) for message in list(errors)[:1]]
+        elif schema.get("additionalProperties", True) is False:
+            takes = ", ".join(known) or "no parameters"
+            wrong.append((path, f"unknown to the task, which takes {takes}"))
+    return wrong
+
+
+def _samples(value: Value) -> Iterator[Any]:
+    """Values a parameter may take; of a range, its ends."""
+    match value:
+        case Constant(constant):
+            yield constant
+        case Choice(values):
+            yield from values
+        case Range(low, high):
+            yield from (low, high)
+        case RangeTest() | Vector() | Measure():
+            return
+
+
+def change(desk: Desk, changes: StudyChanges) -> Study:
+    """Change limits (those named; null removes one), weight and labels of a study."""
+    given = changes.model_fields_set
+    definition = desk.study.definition
+    updates: dict[str, Any] = {}
+    if changes.limits is not None:
+        updates["limits"] = _changed_limits(desk.study, changes.limits)
+    if "weight" in given and changes.weight is not None:
+        updates["weight"] = changes.weight
+    if "labels" in given and changes.labels is not None:
+        updates["labels"] = changes.labels
+    if updates:
+        desk.change(definition=definition.model_copy(update=updates))
+        desk.settle()
+    return desk.study
+
+
+def _changed_limits(study: Study, changes: Limits) -> Limits:
+    if study.state.is_finished:
+        raise InvalidTransition(f"study {study.name!r} is {study.state}: its limits are history")
+    limits = study.definition.limits.model_copy(
+        update={name: getattr(changes, name) for name in changes.model_fields_set}
+    )
+    if limits.max_trials is not None and limits.max_trials < study.trials:
+        message = f"must be at least {study.trials}, the number of its trials so far"
+        raise Invalid("max_trials is too low", [(("limits", "max_trials"), message)])
+    if limits.target is not None and len(study.definition.goals) > 1:
+        raise Invalid("no target", [(("limits", "target"), "needs a single objective")])
+    return limits
+
+
+def act(desk: Desk, action: str) -> Study:
+    """Pause, resume, stop or cancel a study. Raises InvalidTransition."""
+    state = study_rules.transition(desk.study, action)
+    if state is not desk.study.state:
+        reasons = {"pause": "paused", "resume": None, "stop": "stopped", "cancel": "cancelled"}
+        desk.move(state, reasons[action])
+        if action == "resume":
+            least = studies.least_virtual_time(desk.connection)
+            desk.change(virtual_time=max(desk.study.virtual_time, least))
+        desk.settle()
+    return desk.study
+
+
+def remove(desk: Desk) -> None:
+    """Delete a finished study with all of its trials. Raises StudyActive."""
+    if not desk.study.state.is_finished:
+        raise StudyActive(desk.study.name, desk.study.state)
+    studies.remove(desk.connection, desk.study.id)

@@ -1,0 +1,17 @@
+"""What is wise: samplers and pruners. The only package that imports Optuna."""
+
+from lehr_service.search.checks import check_definition, check_enqueued
+from lehr_service.search.errors import SearchError
+from lehr_service.search.mirror import Asked, Changes, Mirror, TrialSnapshot
+from lehr_service.search.pruners import Decision
+
+__all__ = [
+    "Asked",
+    "Changes",
+    "Decision",
+    "Mirror",
+    "SearchError",
+    "TrialSnapshot",
+    "check_definition",
+    "check_enqueued",
+]

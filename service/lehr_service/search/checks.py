@@ -1,0 +1,90 @@
+"""What is wrong with a study or a point before Optuna stumbles over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lehr.wire.base import Path, one_of
+from lehr.wire.space import Range, SearchSpace, admits, searched
+from lehr.wire.studies import StudyDefinition, path_of
+from lehr_service.search.errors import SearchError
+from lehr_service.search.pruners import build_pruner
+from lehr_service.search.samplers import FINITE, build_sampler
+from lehr_service.search.space import count, count_points, distribution, is_on_grid
+
+LARGEST_SEARCH = 100_000
+
+Problem = tuple[Path, str]
+
+
+def check_definition(definition: StudyDefinition) -> list[Problem]:
+    """What Optuna would refuse, with its path in the definition; empty where all is well."""
+    problems = list(_steps(definition))
+    if problems:
+        return problems
+    if definition.sampler["name"] in FINITE:
+        points = count_points(definition.space)
+        if points > LARGEST_SEARCH:
+            message = (
+                f"the search space has {points} points, more than the {LARGEST_SEARCH} that "
+                f"{definition.sampler['name']} goes through; list fewer values, or take random"
+            )
+            return [(("sampler", "name"), message)]
+    try:
+        build_sampler(definition, seed=0, number=0)
+    except SearchError as error:
+        problems.append((("sampler",), str(error)))
+    try:
+        build_pruner(definition)
+    except SearchError as error:
+        problems.append((("pruner",), str(error)))
+    return problems
+
+
+def _steps(definition: StudyDefinition) -> Iterator[Problem]:
+    for name, value in searched(definition.space).items():
+        try:
+            distribution(value)
+        except (ArithmeticError, ValueError) as error:
+            path = ("search_space", *path_of(definition.space, name))
+            yield path, f"cannot be searched: {error or 'the step is too small for the range'}"
+
+
+def check_enqueued(definition: StudyDefinition, params: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the parameters of a trial to enqueue, each with its path."""
+    return [(("params", name), message) for name, message in _enqueued(definition, params)]
+
+
+def _enqueued(definition: StudyDefinition, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    space = definition.space
+    known = searched(space)
+    for name, given in params.items():
+        if name not in known:
+            yield name, f"unknown parameter; known are {one_of(known) or 'none'}"
+        elif message := _value_problem(known[name], given) or _branch_problem(space, name, params):
+            yield name, message
+    if definition.sampler["name"] == "grid":
+        for name, value in known.items():
+            if name not in params and count(value) > 1:
+                yield name, "required: a grid takes points with all parameters only"
+
+
+def _value_problem(value: Any, given: Any) -> str | None:
+    message = admits(value, given)
+    if message is None and isinstance(value, Range) and not is_on_grid(value, given):
+        return f"must be {value.low:g} plus a multiple of {value.step:g}, got {given:g}"
+    return message
+
+
+def _branch_problem(space: SearchSpace, name: str, params: Mapping[str, Any]) -> str | None:
+    prefix, _, argument = name.partition(".")
+    for key, branches in (("optimizer", space.optimizer), ("schedule", space.schedule)):
+        if not argument or prefix not in branches:
+            continue
+        chosen = params.get(key, prefix if len(branches) == 1 else None)
+        if chosen is None:
+            return f"belongs to the {key} {prefix}; give {key}: {prefix} too"
+        if chosen != prefix:
+            return f"belongs to the {key} {prefix}, but {key} is {chosen!r:.80}"
+    return None

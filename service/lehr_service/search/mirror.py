@@ -1,0 +1,260 @@
+"""An in-memory Optuna study that holds what the database knows and decides what is wise next."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from lehr.wire.studies import StudyDefinition
+from lehr.wire.trials import TrialState
+from lehr_service.search.errors import SearchError
+from lehr_service.search.memory import Memory
+from lehr_service.search.pruners import Decision, build_pruner, explain, prepare
+from lehr_service.search.quiet import quiet
+from lehr_service.search.samplers import FINITE, build_sampler
+from lehr_service.search.snapshots import (
+    FIXED,
+    TrialSnapshot,
+    as_number,
+    final_values,
+    freeze,
+    optuna_state,
+)
+from lehr_service.search.space import count_points, distributions, encode_all, suggest
+
+__all__ = ["Asked", "Changes", "Decision", "Mirror", "TrialSnapshot"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that starts, and its parameters, flat and in the order of suggestion."""
+
+    number: int
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """System attributes that Optuna wrote and the database must keep; JSON throughout."""
+
+    trials: dict[int, dict[str, Any]]  # number -> all attributes of a trial that changed
+    study: dict[str, Any] | None  # all attributes of the study, None where none changed
+
+
+class Mirror:
+    """Optuna's view of one study; used by one thread at a time.
+
+    A trial that was asked for is running until it is told: that its worker was lost says nothing
+    about its parameters. A trial that ended before it was asked for stays waiting here, for it has
+    nothing to say to a sampler either. The same seed and the same order of events give the same
+    parameters and verdicts, whichever mirrors took part.
+    """
+
+    def __init__(self, definition: StudyDefinition, study_name: str, seed: int) -> None:
+        """``study_name`` decides on Hyperband's brackets, ``seed`` on everything random.
+
+        Raises SearchError where a sampler or pruner refuses its options.
+        """
+        self.revision = -1
+        self._definition = definition
+        self._name = study_name
+        self._seed = seed
+        self._space = definition.space
+        self._distributions = distributions(self._space)
+        self._objectives = len(definition.goals)
+        self._pruner = build_pruner(definition)
+        self._points: set[tuple[Any, ...]] = set()
+        finite = definition.sampler["name"] in FINITE
+        self._point_count = count_points(self._space) if finite else None
+        self._last_steps: dict[int, int] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._memory = Memory()
+        # This sampler never samples: `ask` puts the one for its trial in its place. It stays for
+        # `tell`, where those of Optuna do nothing but stop a loop that does not run.
+        self._study = optuna.create_study(
+            storage=self._memory,
+            study_name=self._name,
+            directions=[goal.direction for goal in self._definition.goals],
+            sampler=RandomSampler(seed=0),
+            pruner=self._pruner,
+        )
+        self._study_id = self._memory.get_study_id_from_name(self._name)
+        prepare(self._pruner, self._study)
+
+    def load(self, trials: Iterable[TrialSnapshot], study_attrs: Mapping[str, Any]) -> None:
+        """Take over what the database knows: all of it, or what is newer than before.
+
+        ``trials`` rise by number, without a gap after the last one known here; ``study_attrs`` are
+        those of the study as it is now. Forgets changes that were not taken.
+        """
+        for trial in trials:
+            self._upsert(trial)
+        known = self._memory.get_study_system_attrs(self._study_id)
+        for key, value in study_attrs.items():
+            if key not in known or known[key] != value:
+                self._memory.set_study_system_attr(self._study_id, key, value)
+        self.take_changes()
+
+    def _upsert(self, trial: TrialSnapshot) -> None:
+        size = self._memory.get_n_trials(self._study_id)
+        if trial.number > size:
+            raise SearchError(f"trial {size} is missing before trial {trial.number}")
+        params = None if trial.params is None else encode_all(self._space, trial.params)
+        self._note_point(params)
+        if trial.number == size:
+            fixed = encode_all(self._space, trial.fixed_params)
+            template = freeze(trial, params, fixed, self._distributions, self._objectives)
+            self._memory.create_new_trial(self._study_id, template)
+        else:
+            self._catch_up(trial, params)
+
+    def _catch_up(self, trial: TrialSnapshot, params: dict[str, Any] | None) -> None:
+        memory, number, known = self._memory, trial.number, self._memory.get_trial(trial.number)
+        if known.state.is_finished() or params is None:
+            return
+        if known.state == OptunaState.WAITING:
+            memory.set_trial_state_values(number, OptunaState.RUNNING)
+            for name, value in params.items():
+                distribution = self._distributions[name]
+                internal = distribution.to_internal_repr(value)
+                memory.set_trial_param(number, name, internal, distribution)
+        for key, attr in trial.attrs.items():
+            if key not in known.system_attrs or known.system_attrs[key] != attr:
+                memory.set_trial_system_attr(number, key, attr)
+        for step in sorted(trial.reports):
+            value = as_number(trial.reports[step])
+            if known.intermediate_values.get(step) != value:
+                memory.set_trial_intermediate_value(number, step, value)
+        if trial.state.is_finished:
+            values = final_values(trial, self._objectives)
+            memory.set_trial_state_values(number, optuna_state(trial), values)
+
+    def enqueue(self, fixed_params: Mapping[str, Any]) -> int:
+        """A new waiting trial with some or all parameters given; its number."""
+        number: int = self._memory.get_n_trials(self._study_id)
+        waiting = TrialSnapshot(
+            number, TrialState.WAITING, None, dict(fixed_params), None, reports={}, attrs={}
+        )
+        self._upsert(waiting)
+        return number
+
+    def ask(self, number: int | None = None) -> Asked:
+        """Start a waiting trial, or a new one where no number is given.
+
+        Raises SearchError, with the mirror as it was before, where the sampler fails, where
+        every point has been handed out, and for a trial that is not waiting.
+        """
+        if number is None and self.is_exhausted():
+            raise SearchError("every point of the search space has been handed out")
+        if number is not None:
+            self._check_waiting(number)
+        new = self._memory.get_n_trials(self._study_id) if number is None else number
+        sampler = build_sampler(self._definition, self._seed, new)
+        with self._undone_on_failure():
+            params = self._sample(sampler, number)
+        self._note_point(encode_all(self._space, params))
+        return Asked(new, params)
+
+    def _check_waiting(self, number: int) -> None:
+        known = number < self._memory.get_n_trials(self._study_id)
+        if not known or self._memory.get_trial(number).state != OptunaState.WAITING:
+            raise SearchError(f"trial {number} is not waiting")
+
+    def _sample(self, sampler: Any, number: int | None) -> dict[str, Any]:
+        self._memory.next_waiting = number
+        resting, self._study.sampler = self._study.sampler, sampler
+        try:
+            with quiet():
+                return suggest(self._study.ask(), self._space)
+        finally:
+            self._study.sampler = resting
+            self._memory.next_waiting = None
+
+    @contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        memory = self._memory
+        trials = memory.get_all_trials(self._study_id, deepcopy=False)
+        attrs = memory.get_study_system_attrs(self._study_id)
+        changed = set(memory.changed_trials), memory.study_changed
+        try:
+            yield
+        except Exception as error:
+            self._begin()
+            for trial in trials:
+                self._memory.create_new_trial(self._study_id, trial)
+            for key, value in attrs.items():
+                self._memory.set_study_system_attr(self._study_id, key, value)
+            self._memory.changed_trials, self._memory.study_changed = changed
+            name = self._definition.sampler["name"]
+            raise SearchError(f"the sampler {name} failed: {error}") from error
+
+    def report(self, number: int, step: int, value: float | None) -> None:
+        """A value of a running trial; a step that is reported again takes the new value."""
+        self._memory.set_trial_intermediate_value(number, step, as_number(value))
+        self._last_steps[number] = step
+
+    def judge(self, number: int) -> Decision:
+        """The pruner's verdict for the last reported step.
+
+        Not idempotent: some pruners note that they judged. Raises SearchError where one fails.
+        """
+        name = self._definition.pruner["name"]
+        if name == "none" or self._objectives > 1:
+            return Decision("continue", "no pruner judges this study")
+        trial = self._reported(number)
+        try:
+            with quiet():
+                if self._pruner.prune(self._study, trial):
+                    return Decision("prune", explain(self._definition.pruner, self._study, trial))
+        except Exception as error:
+            raise SearchError(f"the pruner {name} failed: {error}") from error
+        return Decision("continue", f"the {name} pruner lets it go on at step {trial.last_step}")
+
+    def _reported(self, number: int) -> FrozenTrial:
+        """The trial up to its last reported step: an earlier attempt may have come further."""
+        trial = self._memory.get_trial(number)
+        last = self._last_steps.get(number)
+        if last is None or last == trial.last_step:
+            return trial
+        values = {step: value for step, value in trial.intermediate_values.items() if step <= last}
+        trial = copy.copy(trial)
+        trial.intermediate_values = values
+        return trial
+
+    def tell(self, number: int, state: TrialState, values: list[float] | None) -> None:
+        """End a trial as complete with ``values``, or as pruned or failed."""
+        self._last_steps.pop(number, None)
+        if self._memory.get_trial(number).state == OptunaState.WAITING:
+            return
+        told = values if state == TrialState.COMPLETE else None
+        self._study.tell(number, told, OptunaState[state.name])
+
+    def is_exhausted(self) -> bool:
+        """Whether grid or brute force has handed out every point; False for other samplers."""
+        return self._point_count is not None and len(self._points) >= self._point_count
+
+    def _note_point(self, params: dict[str, Any] | None) -> None:
+        if self._point_count is not None and params is not None:
+            self._points.add(tuple(params.items()))
+
+    def take_changes(self) -> Changes:
+        """The attributes that changed since the last call, and forget that they did."""
+        memory, hidden = self._memory, {FIXED}
+        trials = {}
+        for number in sorted(memory.changed_trials):
+            attrs = memory.get_trial_system_attrs(number)
+            trials[number] = {key: attrs[key] for key in attrs.keys() - hidden}
+        study = dict(memory.get_study_system_attrs(self._study_id))
+        changes = Changes(trials, study if memory.study_changed else None)
+        memory.changed_trials, memory.study_changed = set(), False
+        return changes

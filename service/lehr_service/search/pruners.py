@@ -1,0 +1,126 @@
+"""Pruners, and why they prune."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from optuna import pruners
+from optuna.pruners import BasePruner
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from lehr.wire.studies import StudyDefinition
+from lehr_service.search.errors import SearchError
+from lehr_service.search.quiet import quiet
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A pruner's word on a trial, and one sentence that explains it."""
+
+    word: Literal["continue", "prune"]
+    reason: str
+
+
+def build_pruner(definition: StudyDefinition) -> BasePruner:
+    """The study's pruner. Raises SearchError where its options do not go together."""
+    try:
+        with quiet():
+            return _build(definition.pruner, definition.training.epochs)
+    except ValueError as error:
+        name = definition.pruner["name"]
+        raise SearchError(f"the pruner {name} refuses its options: {error}") from error
+
+
+def _build(pruner: dict[str, Any] | None, epochs: int) -> BasePruner:
+    if pruner is None:
+        return None
+    options = {o: v for o, v in pruner.items() if o != "name" and v is not None}
+    match pruner["name"]:
+        case "none":
+            return pruners.NopPruner()
+        case "successive_halving":
+            return pruners.SuccessiveHalvingPruner(**({"min_resource": 1} | options))
+        case "hyperband":
+            return pruners.HyperbandPruner(**({"max_resource": epochs} | options))
+        case "patient":
+            wrapped = _build(options.pop("wrapped_pruner", None), epochs)
+            return pruners.PatientPruner(wrapped, **options)
+        case name:
+            return _BUILDERS[name](**options)
+
+
+_BUILDERS = {
+    "median": pruners.MedianPruner,
+    "percentile": pruners.PercentilePruner,
+    "threshold": pruners.ThresholdPruner,
+    "wilcoxon": pruners.WilcoxonPruner,
+}
+
+
+def prepare(pruner: BasePruner, study: Study) -> None:
+    """Let Hyperband make its brackets now.
+
+    It makes them at its first verdict, and until then holds that all trials are in one bracket:
+    a mirror built in mid-study would show a sampler other trials than one that lived on.
+    """
+    pruner.prune(study, create_trial(state=TrialState.RUNNING))
+
+
+def explain(options: dict[str, Any], study: Study, trial: FrozenTrial) -> str:
+    """Why the pruner with these options prunes ``trial`` at its last step, in one sentence."""
+    name, step = options["name"], trial.last_step
+    value = trial.intermediate_values[step]
+    if np.isnan(value):
+        return f"the {name} pruner: the value at step {step} is not a number"
+    match name:
+        case "median":
+            return _below(name, 50.0, study, trial)
+        case "percentile":
+            return _below(name, options["percentile"], study, trial)
+        case "successive_halving" | "hyperband":
+            factor = options.get("reduction_factor", 4 if name == "successive_halving" else 3)
+            return (
+                f"the {name} pruner: {value:.6g} at step {step} is not among the best "
+                f"1 in {factor} of the trials that came to this rung"
+            )
+        case "threshold":
+            return _beyond(options, value, step)
+        case "patient":
+            return _no_gain(options, study, trial)
+        case _:
+            return f"the {name} pruner: up to step {step} it is worse than the best trial"
+
+
+def _no_gain(options: dict[str, Any], study: Study, trial: FrozenTrial) -> str:
+    reason = (
+        f"the patient pruner: no gain of more than {options.get('min_delta', 0.0):g} "
+        f"in the last {options['patience'] + 1} steps up to step {trial.last_step}"
+    )
+    wrapped = options.get("wrapped_pruner")
+    return f"{reason}; {explain(wrapped, study, trial)}" if wrapped else reason
+
+
+def _below(name: str, percentile: float, study: Study, trial: FrozenTrial) -> str:
+    step, upwards = trial.last_step, study.direction == StudyDirection.MAXIMIZE
+    best = (np.nanmax if upwards else np.nanmin)(list(trial.intermediate_values.values()))
+    others = [
+        other.intermediate_values[step]
+        for other in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if step in other.intermediate_values
+    ]
+    limit = np.nanpercentile(others, 100 - percentile if upwards else percentile)
+    if name == "median":
+        where = f"the median {limit:.6g} of {len(others)} trials there"
+    else:
+        where = f"{limit:.6g}, where the best {percentile:g} % of {len(others)} trials there end"
+    side = "below" if upwards else "above"
+    return f"the {name} pruner: {best:.6g}, the best up to step {step}, is {side} {where}"
+
+
+def _beyond(options: dict[str, Any], value: float, step: int) -> str:
+    lower, upper = options.get("lower"), options.get("upper")
+    limit = f"below {lower:g}" if lower is not None and value < lower else f"above {upper:g}"
+    return f"the threshold pruner: {value:.6g} at step {step} is {limit}"

@@ -1,0 +1,59 @@
+"""Every setting of the server, once, with its unit in its name."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+def default_home() -> Path:
+    """``$XDG_DATA_HOME/lehr``, by default ``~/.local/share/lehr``."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "lehr"
+
+
+class Settings(BaseModel):
+    """Settings of ``lehr serve``; each is an option and an environment variable ``LEHR_...``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=default_home, description="folder of the server's files")
+    database_url: str = Field(default="", description="default: a SQLite file in home")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8642, ge=0, le=65535, description="0: any free port")
+    heartbeat_seconds: float = Field(default=10.0, gt=0, le=3600)
+    lease_seconds: float = Field(default=30.0, gt=0, le=86400)
+    token: str | None = Field(default=None, min_length=8, description="needed beyond loopback")
+    body_bytes: int = Field(default=4 * 2**20, gt=0, description="largest request body")
+    checkpoint_bytes: int = Field(default=256 * 2**20, gt=0, description="largest checkpoint")
+    queue_commands: int = Field(default=10_000, gt=0, description="waiting in one study's lane")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.lease_seconds <= self.heartbeat_seconds:
+            raise ValueError("lease_seconds must be above heartbeat_seconds")
+        if self.token is None and not self.is_loopback:
+            raise ValueError(
+                f"host {self.host} can be reached from other machines: "
+                "set a token (LEHR_TOKEN), or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def url(self) -> str:
+        """The database that is used, as a SQLAlchemy URL with its driver."""
+        if not self.database_url:
+            return f"sqlite:///{self.home / 'lehr.db'}"
+        scheme, separator, rest = self.database_url.partition("://")
+        driver = "postgresql+psycopg" if scheme in ("postgres", "postgresql") else scheme
+        return driver + separator + rest
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"

@@ -1,0 +1,119 @@
+"""Queries about studies; one function a query."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from lehr.wire.studies import StudyDefinition, StudyState
+from lehr_service.domain.study import Study
+from lehr_service.storage.tables import studies
+
+_UNSTORED = {"id", "definition"}
+
+
+def add(connection: Connection, study: Mapping[str, Any]) -> int:
+    """Insert a study; answers its id."""
+    result = connection.execute(insert(studies).values(**study).returning(studies.c.id))
+    return int(result.scalar_one())
+
+
+def by_name(connection: Connection, name: str) -> Study | None:
+    return _first(connection.execute(select(studies).where(studies.c.name == name)).first())
+
+
+def by_id(connection: Connection, study_id: int) -> Study | None:
+    return _first(connection.execute(select(studies).where(studies.c.id == study_id)).first())
+
+
+def lock(connection: Connection, study_id: int) -> Study | None:
+    """The study, locked until the transaction ends (SQLite: the transaction has the lock)."""
+    query = select(studies).where(studies.c.id == study_id).with_for_update()
+    return _first(connection.execute(query).first())
+
+
+def attrs(connection: Connection, study_id: int) -> dict[str, Any]:
+    """Optuna's system attributes of the study."""
+    query = select(studies.c.attrs).where(studies.c.id == study_id)
+    return dict(connection.execute(query).scalar_one())
+
+
+def save(
+    connection: Connection, study: Study, study_attrs: Mapping[str, Any] | None = None
+) -> None:
+    """Write all of a study that may change, with its Optuna attributes where they changed."""
+    values: dict[str, Any] = {k: v for k, v in vars(study).items() if k not in _UNSTORED}
+    values["definition"] = dump(study.definition)
+    if study_attrs is not None:
+        values["attrs"] = dict(study_attrs)
+    connection.execute(update(studies).where(studies.c.id == study.id).values(**values))
+
+
+def remove(connection: Connection, study_id: int) -> None:
+    connection.execute(delete(studies).where(studies.c.id == study_id))
+
+
+def page(
+    connection: Connection, *, state: StudyState | None, after: int | None, limit: int
+) -> list[Study]:
+    """Studies with ids below ``after``, newest first."""
+    query = select(studies).order_by(studies.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(studies.c.state == state.value)
+    if after is not None:
+        query = query.where(studies.c.id < after)
+    return [_study(row) for row in connection.execute(query)]
+
+
+def active(connection: Connection) -> list[Study]:
+    query = select(studies).where(studies.c.state == StudyState.ACTIVE.value)
+    return [_study(row) for row in connection.execute(query)]
+
+
+def least_virtual_time(connection: Connection) -> float:
+    """Where a study that becomes active starts its share: with those that wait least far behind."""
+    query = select(func.min(studies.c.virtual_time)).where(
+        studies.c.state == StudyState.ACTIVE.value
+    )
+    return float(connection.execute(query).scalar() or 0.0)
+
+
+def revision(connection: Connection, study_id: int) -> int | None:
+    query = select(studies.c.revision).where(studies.c.id == study_id)
+    found = connection.execute(query).scalar()
+    return None if found is None else int(found)
+
+
+def dump(definition: StudyDefinition) -> dict[str, Any]:
+    """The stored form of a definition; equal definitions have equal forms."""
+    return definition.model_dump(mode="json", exclude_none=True)
+
+
+def columns(study: Study) -> dict[str, Any]:
+    """A new study as the row to insert."""
+    return {k: v for k, v in vars(study).items() if k not in _UNSTORED} | {
+        "definition": dump(study.definition),
+        "attrs": {},
+    }
+
+
+def _first(row: Row[Any] | None) -> Study | None:
+    return None if row is None else _study(row)
+
+
+def _study(row: Row[Any]) -> Study:
+    values = dict(row._mapping)
+    values.pop("attrs")
+    values["state"] = StudyState(values["state"])
+    values["definition"] = _definition(json.dumps(values["definition"]))
+    return Study(**values)
+
+
+@lru_cache(maxsize=1024)
+def _definition(stored: str) -> StudyDefinition:
+    """Validated once: definitions are read with every transaction and seldom change."""
+    return StudyDefinition.model_validate_json(stored)

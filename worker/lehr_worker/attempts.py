@@ -1,0 +1,153 @@
+"""One attempt, on the agent's side: what it measures goes out in order, verdicts come in."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from lehr.client import Client
+from lehr.errors import ApiError, LeaseLost, LehrError, NotFound
+from lehr.wire.workers import Completion, Failure, Lease, NewReport, Verdict
+from lehr_worker.failures import failure
+from lehr_worker.patience import GaveUp, insist
+from lehr_worker.uploads import Uploads
+
+T = TypeVar("T")
+
+REPORTS_A_REQUEST = 10_000
+
+log = logging.getLogger(__name__)
+
+
+class Pupil(Protocol):
+    """The trainer of the attempt: hears of verdicts."""
+
+    def settle(self, token: str, step: int) -> None:
+        """The verdict on this step and those before it is: continue."""
+
+    def stop(self, token: str) -> None:
+        """End this trial; nothing of it is wanted any more."""
+
+
+class Attempt:
+    """One attempt under way.
+
+    Reports wait here while the server is silent, and then go out in one request, in order. Once the
+    attempt is ``over`` (finished on the server's side, lease lost, or given up) nothing more is
+    sent for it.
+    """
+
+    def __init__(self, client: Client, lease: Lease, trainer: Pupil) -> None:
+        self.lease = lease
+        self.label = f"{lease.study} #{lease.trial.number}"
+        self.over = threading.Event()
+        self.uploads = Uploads(client, lease.token, self.label)
+        self._client = client
+        self._trainer = trainer
+        self._reports: deque[NewReport] = deque()
+        self._ending: Completion | Failure | None = None
+        self._ended = False
+        self._news = threading.Condition()
+        self._sender = threading.Thread(target=self._run, name=f"send {self.label}", daemon=True)
+        self._sender.start()
+
+    @property
+    def token(self) -> str:
+        return self.lease.token
+
+    def report(self, report: NewReport) -> None:
+        """Send a step's values when the server has taken those before; returns at once."""
+        with self._news:
+            self._reports.append(report)
+            self._news.notify_all()
+
+    def end(self, ending: Completion | Failure | None) -> None:
+        """Send this after the last report; None where the server knows how it ended."""
+        with self._news:
+            self._ending = ending
+            self._ended = True
+            self._news.notify_all()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether everything was sent, or is not wanted any more, within so many seconds."""
+        self._sender.join(seconds)
+        return not self._sender.is_alive()
+
+    def lose(self, reason: str) -> None:
+        """The lease is gone: the trainer stops, and nothing more is sent."""
+        if not self.over.is_set():
+            log.warning("%s: stopped: %s", self.label, reason)
+        self._finish()
+
+    def give_up(self) -> None:
+        """Send nothing more, though the server may not know the attempt's end."""
+        self._finish()
+
+    def _run(self) -> None:
+        try:
+            self._deliver()
+        except GaveUp:
+            log.debug("%s: nothing more is sent", self.label)
+        except (LeaseLost, NotFound) as error:
+            self.lose(str(error))
+        except LehrError as error:
+            self._refused(error)
+        finally:
+            self._finish()
+
+    def _deliver(self) -> None:
+        while batch := self._next_batch():
+            self._heed(self._insist(lambda b=batch: self._client.report(self.token, b)), batch)
+        ending = self._ending
+        if ending is None or self.over.is_set():
+            return
+        if isinstance(ending, Failure):
+            self._insist(lambda: self._client.fail(self.token, ending))
+            log.info("%s: %s: %s", self.label, ending.outcome, ending.message)
+        else:
+            trial = self._insist(lambda: self._client.complete(self.token, ending))
+            log.info("%s: complete: %s", self.label, _result(trial.value, trial.values))
+
+    def _next_batch(self) -> list[NewReport]:
+        """All reports at hand; none when the attempt has ended."""
+        with self._news:
+            self._news.wait_for(lambda: self._reports or self._ended or self.over.is_set())
+            count = 0 if self.over.is_set() else min(len(self._reports), REPORTS_A_REQUEST)
+            return [self._reports.popleft() for _ in range(count)]
+
+    def _heed(self, verdict: Verdict, batch: list[NewReport]) -> None:
+        step = batch[-1].step
+        log.debug("%s: step %d: %s: %s", self.label, step, verdict.verdict, verdict.reason)
+        if verdict.verdict == "continue":
+            self._trainer.settle(self.token, step)
+        else:
+            log.info("%s: %s at step %d: %s", self.label, verdict.verdict, step, verdict.reason)
+            self._finish()
+
+    def _refused(self, error: LehrError) -> None:
+        """What the server says no to, it will never take: the trial cannot go on."""
+        log.error("%s: the server refused what the worker sent: %s", self.label, error)
+        message = f"the server refused what the worker sent: {error}"
+        try:
+            self._insist(lambda: self._client.fail(self.token, failure("error", message)))
+        except (ApiError, GaveUp) as second:
+            log.debug("%s: %s", self.label, second)
+
+    def _finish(self) -> None:
+        self.over.set()
+        self.uploads.close()
+        self._trainer.stop(self.token)
+        with self._news:
+            self._news.notify_all()
+
+    def _insist(self, call: Callable[[], T]) -> T:
+        return insist(call, self.over, self.label)
+
+
+def _result(value: float | None, values: list[float] | None) -> str:
+    if values is not None:
+        return ", ".join(f"{value:g}" for value in values)
+    return "no value" if value is None else f"{value:g}"

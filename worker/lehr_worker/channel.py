@@ -1,0 +1,67 @@
+"""The pipe between the agent and a trainer: JSON messages, with bytes beside them.
+
+JSON rather than pickle: nothing that crosses it can become code.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Message:
+    """``kind`` says what to do; ``body`` holds JSON values; ``blob`` a checkpoint, or nothing."""
+
+    kind: str
+    body: dict[str, Any] = field(default_factory=dict)
+    blob: bytes | None = None
+
+
+class Channel:
+    """One end of the pipe. Any thread may send; one thread receives.
+
+    Both raise ``OSError`` or ``EOFError`` when the other end is gone.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+
+    @classmethod
+    def at(cls, descriptor: int) -> Channel:
+        """The end that a parent process left open at ``descriptor``."""
+        return cls(Connection(descriptor))
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        ours, theirs = Pipe()
+        return cls(ours), cls(theirs)
+
+    @property
+    def descriptor(self) -> int:
+        return self._connection.fileno()
+
+    def send(
+        self, kind: str, body: dict[str, Any] | None = None, blob: bytes | None = None
+    ) -> None:
+        head = json.dumps({"kind": kind, "body": body or {}, "blob": blob is not None})
+        with self._sending:
+            self._connection.send_bytes(head.encode())
+            if blob is not None:
+                self._connection.send_bytes(blob)
+
+    def receive(self) -> Message:
+        head = json.loads(self._connection.recv_bytes())
+        blob = self._connection.recv_bytes() if head["blob"] else None
+        return Message(head["kind"], head["body"], blob)
+
+    def poll(self, seconds: float) -> bool:
+        """Whether ``receive`` would answer at once, waiting at most so long for it."""
+        return self._connection.poll(seconds)
+
+    def close(self) -> None:
+        self._connection.close()

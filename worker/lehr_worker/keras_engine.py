@@ -1,0 +1,84 @@
+"""The training engine as a trainer drives it; importing this loads TensorFlow."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from lehr.wire.workers import Lease
+from lehr_worker.tasks import registry
+from lehr_worker.training.checkpoints import BadCheckpoint
+from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
+
+LIBRARIES = ("lehr", "tensorflow", "keras", "numpy")
+
+log = logging.getLogger(__name__)
+
+
+class KerasEngine:
+    """Trains leases with one ``Engine`` for the built-in tasks and those of the given modules."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        """Raises TaskError for a module that cannot be used."""
+        tasks = registry.load(modules)
+        self.schemas = {name: task.schema() for name, task in tasks.items()}
+        self.versions = versions()
+        self._engine = Engine(tasks)
+        _warn_without_gpu()
+
+    def train(
+        self,
+        lease: Lease,
+        on_epoch: Callable[[EpochReport], bool],
+        *,
+        resume: bytes | None,
+        checkpoint: Callable[[int, Callable[[], bytes]], None],
+    ) -> None:
+        """Train from the checkpoint, or from the start where it is of no use."""
+        config = trial_config(lease)
+        try:
+            self._engine.train(config, on_epoch, resume=resume, checkpoint=checkpoint)
+        except BadCheckpoint as error:
+            log.warning("%s #%d starts anew: %s", lease.study, lease.trial.number, error)
+            self._engine.train(config, on_epoch, checkpoint=checkpoint)
+
+
+def trial_config(lease: Lease) -> TrialConfig:
+    """What the lease asks the engine to train."""
+    goal = lease.objectives[0]
+    return TrialConfig(
+        task=lease.task,
+        number=lease.trial.number,
+        optimizer=lease.optimizer,
+        schedule=lease.schedule,
+        epochs=lease.training.epochs,
+        seed=lease.training.seed,
+        metric=goal.metric,
+        direction=goal.direction,
+        parameters=lease.parameters,
+        warmup=lease.warmup,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that the numbers of a training depend on."""
+    found = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:  # tensorflow-cpu and the like go by other names
+            continue
+    return found
+
+
+def _warn_without_gpu() -> None:
+    import tensorflow as tf
+
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "-1")
+    if wanted != "-1" and not tf.config.list_physical_devices("GPU"):
+        log.warning(
+            "TensorFlow cannot use GPU %s and trains on the CPU; install lehr[worker-gpu]", wanted
+        )

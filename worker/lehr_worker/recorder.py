@@ -1,0 +1,134 @@
+"""What a trainer notes of one trial: reports, what the trial is worth, when to save its state."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from lehr.wire.studies import Objective
+from lehr.wire.workers import Completion, Lease, NewReport
+from lehr_worker.channel import Channel
+from lehr_worker.training.errors import Diverged
+
+VERDICT_SHARE = 0.05  # of the last epoch's time, to wait for its verdict
+VERDICT_SECONDS = 1.0  # at most
+
+State = Callable[[], bytes]
+
+
+class Epoch(Protocol):
+    """An engine's report of one epoch."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+class Guidance(Protocol):
+    """The agent's orders for the trial at hand."""
+
+    word: str | None
+    wants_checkpoint: bool
+
+    def await_verdict(self, step: int, seconds: float) -> bool: ...
+
+
+class MissingMetric(Exception):
+    """The task does not report the metric that the study judges by."""
+
+
+class Recorder:
+    """Sends what one trial measures to the agent, and passes its orders on to the engine."""
+
+    def __init__(
+        self, lease: Lease, orders: Guidance, channel: Channel, checkpoint_seconds: float
+    ) -> None:
+        self._lease = lease
+        self._orders = orders
+        self._channel = channel
+        self._checkpoint_seconds = checkpoint_seconds
+        self._saved_at = time.monotonic()
+        self._metrics: dict[int, Mapping[str, float | None]] = {
+            report.step: report.metrics for report in lease.reports
+        }
+        self.obeyed = False  # whether the training ended because it was told to
+
+    def on_epoch(self, epoch: Epoch) -> bool:
+        """Report an epoch; whether to train the next, as far as is known in time."""
+        self._forget_from(epoch.step)
+        self._metrics[epoch.step] = dict(epoch.metrics)
+        report = NewReport(
+            step=epoch.step,
+            value=judged(self._lease.objectives[0], epoch.metrics),
+            learning_rate=epoch.learning_rate,
+            metrics=dict(epoch.metrics),
+        )
+        for objective in self._lease.objectives:
+            judged(objective, epoch.metrics)
+        self._send(report)
+        patience = min(VERDICT_SECONDS, VERDICT_SHARE * epoch.seconds)
+        self.obeyed = not self._orders.await_verdict(epoch.step, patience)
+        return not self.obeyed
+
+    def on_checkpoint(self, step: int, state: State) -> None:
+        """Send the state when it is due, or when the trial is handed back."""
+        age = time.monotonic() - self._saved_at
+        last = step + 1 >= self._lease.training.epochs
+        due = age >= self._checkpoint_seconds or self._orders.wants_checkpoint
+        if self._orders.word == "hand_back" or (due and not last and not self.obeyed):
+            self._orders.wants_checkpoint = False
+            self._channel.send("checkpoint", {"token": self._lease.token}, state())
+            self._saved_at = time.monotonic()
+
+    def record_divergence(self, error: Diverged) -> None:
+        """Report the epoch that ended in no number."""
+        self._send(NewReport(step=error.step, value=None, metrics=dict(error.metrics)))
+
+    def completion(self) -> Completion:
+        """A full training; the server selects a single objective's value from the reports."""
+        objectives = self._lease.objectives
+        last = self._metrics[max(self._metrics)] if self._metrics else {}
+        if len(objectives) == 1:
+            return Completion(metrics=dict(last))
+        return Completion(values=[self._selected(goal) for goal in objectives], metrics=dict(last))
+
+    def _selected(self, objective: Objective) -> float | None:
+        history = [self._metrics[step].get(objective.metric) for step in sorted(self._metrics)]
+        return selected(objective, [value for value in history if value is not None])
+
+    def _forget_from(self, step: int) -> None:
+        """Steps of an earlier attempt that this one trains again."""
+        self._metrics = {s: metrics for s, metrics in self._metrics.items() if s < step}
+
+    def _send(self, report: NewReport) -> None:
+        body = {"token": self._lease.token, "report": report.model_dump(mode="json")}
+        self._channel.send("report", body)
+
+
+def judged(objective: Objective, metrics: Mapping[str, float]) -> float:
+    """The value of the objective's metric. Raises MissingMetric."""
+    if objective.metric not in metrics:
+        raise MissingMetric(
+            f"the study judges by {objective.metric}, which the task does not report; "
+            f"it reports {', '.join(metrics) or 'nothing'}"
+        )
+    return metrics[objective.metric]
+
+
+def selected(objective: Objective, history: list[float]) -> float | None:
+    """Which reported value counts: ``last``, ``best``, or the mean of the last N."""
+    if not history:
+        return None
+    if objective.select == "last":
+        return history[-1]
+    if objective.select == "best":
+        return max(history) if objective.direction == "maximize" else min(history)
+    tail = history[-int(objective.select.removeprefix("mean_of_last_")) :]
+    return math.fsum(tail) / len(tail)

@@ -1,0 +1,1 @@
+"""Built-in tasks, and the registry that finds them and the user's own."""

@@ -1,0 +1,153 @@
+"""The child process of one device: ``python -m lehr_worker.trainer DESCRIPTOR``.
+
+It loads TensorFlow once, keeps one engine for its life, trains the leases that the agent sends
+through the pipe, and ends when the agent does. What it is told names tasks that are installed here;
+nothing that arrives is ever run.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from lehr.wire.workers import Completion, Failure, Lease
+from lehr_worker.channel import Channel, Message
+from lehr_worker.failures import raised
+from lehr_worker.recorder import Recorder
+from lehr_worker.training.errors import Diverged, OutOfMemory
+
+log = logging.getLogger(__name__)
+
+
+class Trains(Protocol):
+    """What a trainer needs of an engine."""
+
+    schemas: Mapping[str, dict[str, Any]]  # JSON schema of each task's parameters, by task
+    versions: Mapping[str, str]  # of the libraries that training depends on
+
+    def train(
+        self,
+        lease: Lease,
+        on_epoch: Callable[[Any], bool],
+        *,
+        resume: bytes | None,
+        checkpoint: Callable[[int, Callable[[], bytes]], None],
+    ) -> None:
+        """Train the lease's trial; see ``lehr_worker.training.engine.Engine.train``."""
+
+
+class Orders:
+    """What the agent says, read by a thread of its own and awaited by the training."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._news = threading.Condition()
+        self._next: Message | None = None
+        self._token = ""
+        self._settled = -1
+        self.word: str | None = None  # "stop" or "hand_back" once the trial is to end
+        self.wants_checkpoint = False
+
+    def listen(self) -> None:
+        """Read until the agent is gone, and then leave at once: nobody wants what is trained."""
+        try:
+            while True:
+                self._take(self._channel.receive())
+        except (EOFError, OSError):
+            os._exit(0)
+
+    def next_trial(self) -> Message:
+        with self._news:
+            self._news.wait_for(lambda: self._next is not None)
+            message, self._next = self._next, None
+        if message is None:
+            raise RuntimeError("woken without a trial")
+        return message
+
+    def await_verdict(self, step: int, seconds: float) -> bool:
+        """Whether to go on training, as far as is known after at most so many seconds."""
+        with self._news:
+            self._news.wait_for(lambda: self.word is not None or self._settled >= step, seconds)
+            return self.word is None
+
+    def _take(self, message: Message) -> None:
+        with self._news:
+            if message.kind == "train":
+                self._next = message
+                self._token = message.body["lease"]["token"]
+                self._settled, self.word, self.wants_checkpoint = -1, None, False
+            elif message.body["token"] == self._token:
+                self._follow(message)
+            self._news.notify_all()
+
+    def _follow(self, message: Message) -> None:
+        """Obey for the trial at hand; what was meant for an earlier one comes too late."""
+        if message.kind == "settled":
+            self._settled = max(self._settled, message.body["step"])
+        elif message.kind == "checkpoint":
+            self.wants_checkpoint = True
+        elif message.kind == "end" and self.word != "stop":
+            self.word = message.body["word"]
+
+
+def main() -> None:
+    faulthandler.enable()
+    for signum in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the agent decides
+        signal.signal(signum, signal.SIG_IGN)
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+    channel = Channel.at(descriptor)
+    setup = channel.receive().body
+    logging.basicConfig(level=setup["log_level"], format=f"{setup['device']}: %(message)s")
+    orders = Orders(channel)
+    threading.Thread(target=orders.listen, name="orders", daemon=True).start()
+    try:
+        engine = make_engine(setup["engine"], setup["tasks"])
+    except (Exception, SystemExit) as error:
+        channel.send("unusable", {"message": str(error), "traceback": raised("error", error).traceback})
+        return
+    channel.send("ready", {"tasks": dict(engine.schemas), "versions": dict(engine.versions)})
+    while True:
+        train(engine, orders.next_trial(), orders, channel, setup["checkpoint_seconds"])
+
+
+def make_engine(place: str, tasks: Sequence[str]) -> Trains:
+    """The engine that the factory at ``package.module:name`` makes for these task modules."""
+    module, _, name = place.partition(":")
+    engine: Trains = getattr(importlib.import_module(module), name)(tasks)
+    return engine
+
+
+def train(
+    engine: Trains, trial: Message, orders: Orders, channel: Channel, checkpoint_seconds: float
+) -> None:
+    """Train one trial and tell the agent how it ended."""
+    lease = Lease.model_validate(trial.body["lease"])
+    recorder = Recorder(lease, orders, channel, checkpoint_seconds)
+    ending: Completion | Failure | None
+    try:
+        engine.train(
+            lease, recorder.on_epoch, resume=trial.blob, checkpoint=recorder.on_checkpoint
+        )
+        ending = None if recorder.obeyed else recorder.completion()
+    except Diverged as error:
+        recorder.record_divergence(error)
+        ending = raised("diverged", error)
+    except (OutOfMemory, MemoryError) as error:
+        ending = raised("out_of_memory", error)
+    except (Exception, SystemExit) as error:
+        ending = raised("error", error)
+    kind = "none" if ending is None else type(ending).__name__.lower()
+    body = {} if ending is None else ending.model_dump(mode="json", exclude_unset=True)
+    channel.send("ended", {"token": lease.token, "kind": kind, "ending": body})
+
+
+if __name__ == "__main__":
+    main()

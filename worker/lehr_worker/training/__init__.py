@@ -1,0 +1,1 @@
+"""Training one trial after another on one device; knows nothing of HTTP."""
