@@ -87,7 +87,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     def start(clock: Clock | None = None, **settings: Any) -> Running:
         clock = clock or Clock()
         app = create_app(Settings(home=tmp_path / "home", **settings), clock)
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+        config = uvicorn.Config(
+            app, port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
         wait_for(lambda: server.started or not thread.is_alive())
@@ -95,12 +98,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         port = server.servers[0].sockets[0].getsockname()[1]
 
         def stop() -> None:
+            running.http.close()
             server.should_exit = True
-            server.force_exit = True
             thread.join(20)
 
+        running = Running(f"http://127.0.0.1:{port}", clock, stop)
         stops.append(stop)
-        return Running(f"http://127.0.0.1:{port}", clock, stop)
+        return running
 
     yield start
     for stop in stops:

@@ -24,20 +24,21 @@ from uuid import uuid4
 
 from lehr.client import Client
 from lehr.errors import LehrError, WorkerUnknown
-from lehr.wire.workers import Completion, Failure, Lease, NewReport, Registration
+from lehr.wire.workers import Lease, Registration
 from lehr_worker.attempts import Attempt
+from lehr_worker.departure import Departure
 from lehr_worker.devices import Device, DeviceError, find_devices
 from lehr_worker.failures import failure
 from lehr_worker.leases import RETRY_SECONDS, Keeper
 from lehr_worker.patience import GaveUp, insist
 from lehr_worker.process import TrainerDied, TrainerProcess
+from lehr_worker.supervision import TICK_SECONDS, Supervisor
 
-TICK_SECONDS = 0.2  # how soon a signal, a stop or a drain is noticed
-HEARTBEAT_TIMEOUT_SECONDS = 5.0  # well below a lease: a hanging request must not cost it
-STARTS = 3  # of a trainer that never gets ready, before its device is given up
-CLAIM_GRACE_SECONDS = 2.0  # for a claim under way to be answered when the worker leaves
+CLIENT_TIMEOUT_SECONDS = 30.0
+HEARTBEAT_TIMEOUT_SECONDS = 5.0  # well below a lease: a request that hangs must not cost it
+STARTS = 3  # of a trainer that does not get ready, before its device is given up
 
-FINE, FAILED, MISUSED = 0, 1, 2  # exit status
+DRAINED, FAILED, MISUSED = 0, 1, 2  # exit status
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ class AgentOptions:
     """Settings of one worker; durations in seconds.
 
     ``server`` and ``token`` default to ``LEHR_SERVER`` and ``LEHR_TOKEN``, ``data_dir`` to
-    ``LEHR_DATA_DIR``. ``drain_seconds`` is below the 30 s that Kubernetes, Slurm and systemd leave
-    between SIGTERM and SIGKILL, so that trials can still be handed back.
+    ``LEHR_DATA_DIR``. ``drain_seconds`` and ``hand_back_seconds`` together stay below the 30 s that
+    Kubernetes and Slurm leave by default between SIGTERM and SIGKILL.
     """
 
     server: str | None = None
@@ -57,11 +58,11 @@ class AgentOptions:
     devices: str = "auto"  # auto, cpu, or positions among the visible GPUs: 0,1
     name: str | None = None  # default: the machine's
     data_dir: str | None = None
-    checkpoint_seconds: float = 60.0  # of training between two checkpoints, at least
-    drain_seconds: float = 20.0  # for trials to finish after the first signal
-    hand_back_seconds: float = 5.0  # for the last checkpoint of a trial that is handed back
-    stop_seconds: float = 60.0  # for a trial to stop between two epochs, before it is killed
-    claim_seconds: float = 20.0  # a claim waits for work
+    checkpoint_seconds: float = 60.0  # between two checkpoints of a trial, at least
+    drain_seconds: float = 15.0  # for trials to finish after the first signal
+    hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
+    stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
+    claim_seconds: float = 20.0  # a claim waits for work; at most 60
     engine: str = "lehr_worker.keras_engine:KerasEngine"  # package.module:factory
 
 
@@ -72,69 +73,154 @@ def run(options: AgentOptions) -> int:
     except (DeviceError, LehrError) as error:
         log.error("%s", error)
         return MISUSED
-    with agent.signals():
+    with _signals_to(agent.departure):
         return agent.run()
 
 
 class Agent:
-    """One worker; ``run`` is its life."""
+    """One worker; ``run`` is its life, ``departure`` the way to end it."""
 
     def __init__(self, options: AgentOptions, devices: list[Device]) -> None:
+        self.departure = Departure(options.drain_seconds, options.hand_back_seconds)
         self._options = options
         self._devices = devices
-        self._client = self._connect(timeout=30.0)
+        self._client = self._connect(CLIENT_TIMEOUT_SECONDS)
         self._keeper: Keeper | None = None
         self._readiness: queue.Queue[dict[str, Any]] = queue.Queue()
         self._registered = threading.Event()
-        self._signals = 0  # received
-        self.leaving = threading.Event()  # no new trials
-        self.handing_back = threading.Event()  # trials that run end after their epoch
-        self.at_once = threading.Event()  # trials that run are given up now
-        self._status = FINE
+        self._busy: set[str] = set()  # tokens of the attempts at hand
+        self._status = DRAINED
 
     def run(self) -> int:
-        threads = [
-            threading.Thread(target=self._work, args=(device,), name=str(device), daemon=True)
-            for device in self._devices
-        ]
-        for thread in threads:
-            thread.start()
-        self._register(threads)
-        self._look_after(threads)
+        """Start the devices, register, and watch over them until they are done."""
+        threads = [self._thread(self._work, device) for device in self._devices]
+        presenting = self._thread(self._present)
+        told = False
+        while not self._is_done(threads):
+            if self.departure.requests and not told:
+                told = True
+                log.info("leaving: no new trials, those at hand may finish")
+                self._thread(self._tell_server)
+            _join(threads, TICK_SECONDS)
+        presenting.join(TICK_SECONDS)
         if self._keeper is not None:
             self._keeper.end()
-        log.info("worker leaves")
+        log.info("the worker has left")
         return self._status
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Drain on SIGTERM and SIGINT while the block runs (in the main thread only)."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {s: signal.signal(s, self._signalled) for s in (signal.SIGTERM, signal.SIGINT)}
+    # --- one device
+
+    def _work(self, device: Device) -> None:
+        """Train one trial after another, until the worker leaves."""
+        trainer = TrainerProcess(device, self._setup(), self._options.data_dir)
         try:
-            yield
+            while self._is_ready(trainer) and not self.departure.leaving.is_set():
+                lease = self._claim()
+                if lease is not None:
+                    self._train(trainer, lease)
+        except Exception:
+            log.exception("%s: given up", device)
+            self._status = FAILED
         finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
+            trainer.kill()
 
-    def drain(self) -> None:
-        """As a first SIGTERM does; a second call hands back at once."""
-        self._signals += 1
+    def _is_ready(self, trainer: TrainerProcess) -> bool:
+        """Start the trainer unless it lives; whether it can train."""
+        if trainer.alive:
+            return True
+        for _ in range(STARTS):
+            try:
+                trainer.start()
+                return self._await_readiness(trainer)
+            except TrainerDied as death:
+                log.error("%s: not started: %s", trainer.device, death)
+            if self.departure.leaving.wait(RETRY_SECONDS):
+                return False
+        log.error("%s: given up after %d starts", trainer.device, STARTS)
+        self._status = FAILED
+        return False
 
-    def _signalled(self, signum: int, frame: Any) -> None:
-        self._signals += 1  # no lock may be taken here: the main thread may hold it
+    def _await_readiness(self, trainer: TrainerProcess) -> bool:
+        """Raises TrainerDied."""
+        while not self.departure.leaving.is_set():
+            message = trainer.next(TICK_SECONDS)
+            if message is not None and message.kind == "unusable":
+                log.error("%s", message.body["message"])
+                log.debug("%s", message.body["traceback"])
+                self._status = MISUSED
+                return False
+            if message is not None and message.kind == "ready":
+                self._readiness.put(message.body)
+                return self._await_registration()
+        return False
 
-    def _connect(self, timeout: float) -> Client:
-        return Client(
-            self._options.server, self._options.token, timeout=timeout, retry_seconds=0.0
+    def _await_registration(self) -> bool:
+        while not self._registered.wait(TICK_SECONDS):
+            if self.departure.leaving.is_set():
+                return False
+        return True
+
+    def _claim(self) -> Lease | None:
+        """A trial, or None if there is none for now; one request id until there is an answer."""
+        request, worker = uuid4(), self._known_keeper().worker_id
+        try:
+            return insist(
+                lambda: self._client.claim(worker, request, self._options.claim_seconds),
+                self.departure.leaving,
+                "claiming a trial",
+            )
+        except GaveUp:
+            return None
+        except WorkerUnknown:
+            self._register_again(worker)
+        except LehrError as error:
+            log.error("claiming a trial: %s", error)
+            self.departure.leaving.wait(RETRY_SECONDS)
+        return None
+
+    def _train(self, trainer: TrainerProcess, lease: Lease) -> None:
+        """One trial, from its lease to its end."""
+        attempt = Attempt(self._client, lease, trainer)
+        self._busy.add(attempt.token)
+        with self._known_keeper().holding(attempt):
+            chosen = _parameters(lease)
+            log.info(
+                "%s: attempt %d on %s: %s", attempt.label, lease.attempt, trainer.device, chosen
+            )
+            if self.departure.leaving.is_set():
+                attempt.end(failure("preempted", "claimed while the worker was leaving"))
+            else:
+                trainer.train(lease, self._checkpoint(attempt))
+                attempt.end(self._supervisor(trainer, attempt).follow())
+            attempt.wait()
+        self._busy.discard(attempt.token)
+
+    def _checkpoint(self, attempt: Attempt) -> bytes | None:
+        """What the trial resumes from; without it, it starts anew."""
+        if attempt.lease.checkpoint is None:
+            return None
+        try:
+            return insist(
+                lambda: self._client.load_checkpoint(attempt.token), attempt.over, attempt.label
+            )
+        except (GaveUp, LehrError) as error:
+            log.warning("%s: starts anew, for its checkpoint is lost: %s", attempt.label, error)
+            return None
+
+    def _supervisor(self, trainer: TrainerProcess, attempt: Attempt) -> Supervisor:
+        return Supervisor(
+            trainer,
+            attempt,
+            self.departure,
+            stop_seconds=self._options.stop_seconds,
+            hand_back_seconds=self._options.hand_back_seconds,
         )
 
-    # --- the main thread: presents the worker, then waits for the end
+    # --- the worker as a whole
 
-    def _register(self, threads: list[threading.Thread]) -> None:
-        ready = self._first_ready(threads)
+    def _present(self) -> None:
+        """Register what the first trainer that is ready can train."""
+        ready = self._first_ready()
         if ready is None:
             return
         registration = Registration(
@@ -143,50 +229,96 @@ class Agent:
             devices=[device.description for device in self._devices],
             versions=ready["versions"],
         )
-        keeper = Keeper(self._connect(HEARTBEAT_TIMEOUT_SECONDS), registration)
-        watch = threading.Thread(target=self._present, args=(keeper,), daemon=True)
-        watch.start()
-        while watch.is_alive() and not self.leaving.is_set():
-            watch.join(TICK_SECONDS)
-            self._notice_signals()
-
-    def _present(self, keeper: Keeper) -> None:
+        client = self._connect(HEARTBEAT_TIMEOUT_SECONDS)
+        keeper = Keeper(client, registration, self.departure.leaving)
         try:
-            keeper.register(self.leaving)
+            keeper.register()
         except GaveUp:
             return
         except LehrError as error:
-            self._fail("the server does not take this worker: %s", error)
+            log.error("the server does not take this worker: %s", error)
+            self._status = FAILED
+            self.departure.leaving.set()
             return
         self._keeper = keeper
         keeper.start()
         self._registered.set()
 
-    def _first_ready(self, threads: list[threading.Thread]) -> dict[str, Any] | None:
-        """What the first trainer that is ready can train; None if none will be."""
-        while not self.leaving.is_set():
+    def _first_ready(self) -> dict[str, Any] | None:
+        while not self.departure.leaving.is_set():
             try:
                 return self._readiness.get(timeout=TICK_SECONDS)
             except queue.Empty:
-                self._notice_signals()
-                if not any(thread.is_alive() for thread in threads):
-                    return None
+                continue
         return None
 
-    def _look_after(self, threads: list[threading.Thread]) -> None:
-        """Wait until all devices are done; when leaving, see to it that they soon are."""
-        hand_back_at: float | None = None
-        while any(thread.is_alive() for thread in threads):
-            self._notice_signals()
-            if self._signals and hand_back_at is None:
-                hand_back_at = time.monotonic() + self._options.drain_seconds
-                self._tell_server()
-            if hand_back_at is not None and time.monotonic() >= hand_back_at:
-                self.handing_back.set()
-            if self.handing_back.is_set() or self._idle_for(CLAIM_GRACE_SECONDS):
-                break
-            _join_one(threads, TICK_SECONDS)
-        limit = time.monotonic() + self._options.hand_back_seconds + CLAIM_GRACE_SECONDS
-        while any(thread.is_alive() for thread in threads) and time.monotonic() < limit:
-            self._notice_signals()
-            _join_one(threads, TICK_SECONDS)
+    def _register_again(self, unknown: str) -> None:
+        try:
+            self._known_keeper().register_again(unknown)
+        except LehrError as error:
+            log.warning("registering again: %s", error)
+            self.departure.leaving.wait(RETRY_SECONDS)
+
+    def _is_done(self, threads: list[threading.Thread]) -> bool:
+        now = time.monotonic()
+        self.departure.advance(now)
+        working = any(thread.is_alive() for thread in threads)
+        return not working or self.departure.is_over(now, busy=bool(self._busy))
+
+    def _tell_server(self) -> None:
+        """So that it answers claims under way, and shows that the worker leaves."""
+        try:
+            if self._keeper is not None:
+                self._client.drain(self._keeper.worker_id)
+        except LehrError as error:
+            log.debug("the server was not told: %s", error)
+
+    def _known_keeper(self) -> Keeper:
+        if self._keeper is None:
+            raise RuntimeError("the worker is not registered yet")
+        return self._keeper
+
+    def _connect(self, timeout: float) -> Client:
+        """A client that leaves all waiting to this worker, which can be interrupted."""
+        return Client(self._options.server, self._options.token, timeout=timeout, retry_seconds=0.0)
+
+    def _setup(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            "engine": options.engine,
+            "tasks": list(options.tasks),
+            "checkpoint_seconds": options.checkpoint_seconds,
+        }
+
+    @staticmethod
+    def _thread(target: Any, *arguments: Any) -> threading.Thread:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        thread.start()
+        return thread
+
+
+@contextmanager
+def _signals_to(departure: Departure) -> Iterator[None]:
+    """SIGTERM and SIGINT ask to leave while the block runs (in the main thread only)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = (signal.SIGTERM, signal.SIGINT)
+    before = {signum: signal.signal(signum, lambda *_: departure.ask()) for signum in wanted}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _join(threads: list[threading.Thread], seconds: float) -> None:
+    """Wait so long, or until one of the threads that run has ended."""
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(seconds)
+            return
+
+
+def _parameters(lease: Lease) -> str:
+    return " ".join(f"{name}={value}" for name, value in lease.trial.params.items())

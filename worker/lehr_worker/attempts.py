@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 from lehr.client import Client
@@ -100,7 +101,7 @@ class Attempt:
 
     def _deliver(self) -> None:
         while batch := self._next_batch():
-            self._heed(self._insist(lambda b=batch: self._client.report(self.token, b)), batch)
+            self._heed(self._insist(partial(self._client.report, self.token, batch)), batch)
         ending = self._ending
         if ending is None or self.over.is_set():
             return

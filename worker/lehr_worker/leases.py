@@ -36,7 +36,9 @@ class Keeper:
     honour the leases, and if it does not, its next answer says so.
     """
 
-    def __init__(self, client: Client, registration: Registration) -> None:
+    def __init__(
+        self, client: Client, registration: Registration, leaving: threading.Event
+    ) -> None:
         self._client = client
         self._registration = registration
         self._registered: Registered | None = None
@@ -46,7 +48,7 @@ class Keeper:
         self._ended = threading.Event()
         self._silent = False  # whether the last heartbeat went unanswered
         self._expired = False  # whether that was said to have outlasted the leases
-        self.drain = threading.Event()  # set once the server asks the worker to leave
+        self._leaving = leaving  # set when the server asks the worker to leave
 
     @property
     def worker_id(self) -> str:
@@ -55,12 +57,11 @@ class Keeper:
             raise RuntimeError("the worker is not registered yet")
         return self._registered.id
 
-    def register(self, interrupted: threading.Event) -> None:
+    def register(self) -> None:
         """Present the worker, as soon as a server answers. Raises GaveUp, LehrError."""
-        call = insist(
-            lambda: self._client.register(self._registration), interrupted, "registering"
+        self._accept(
+            insist(lambda: self._client.register(self._registration), self._leaving, "registering")
         )
-        self._accept(call)
 
     def register_again(self, unknown: str) -> None:
         """Register anew if ``unknown`` is still this worker's id. Raises LehrError."""
@@ -93,29 +94,29 @@ class Keeper:
         while not self._ended.is_set():
             try:
                 pause = self._beat()
+            except LehrError as error:
+                self._unanswered(error)
+                pause = min(RETRY_SECONDS, self._interval)
             except Exception:  # the worker's life hangs on this thread
                 log.exception("heartbeat failed")
                 pause = RETRY_SECONDS
             self._ended.wait(pause)
 
     def _beat(self) -> float:
-        """One heartbeat; returns the seconds to wait for the next."""
-        worker, tokens = self.worker_id, self._tokens()
+        """One heartbeat; returns the seconds to wait for the next. Raises LehrError."""
+        worker = self.worker_id
         try:
-            answer = self._client.heartbeat(worker, tokens)
+            answer = self._client.heartbeat(worker, self._tokens())
         except WorkerUnknown:
             log.warning("the server does not know worker %s any more: registering again", worker)
             self.register_again(worker)
             return 0.0
-        except LehrError as error:
-            self._unanswered(error, len(tokens))
-            return min(RETRY_SECONDS, self._interval)
         self._answered(answer.deadline)
         for token in answer.stop:
             self._lose(token)
-        if answer.drain and not self.drain.is_set():
+        if answer.drain and not self._leaving.is_set():
             log.info("the server asks this worker to leave when its trials end")
-            self.drain.set()
+            self._leaving.set()
         return self._interval
 
     @property
@@ -139,15 +140,14 @@ class Keeper:
         if self._registered is not None:
             self._registered = self._registered.model_copy(update={"deadline": deadline})
 
-    def _unanswered(self, error: LehrError, attempts: int) -> None:
+    def _unanswered(self, error: LehrError) -> None:
         if not self._silent:
             log.warning("no answer to the heartbeat: %s; training goes on", error)
         self._silent = True
         late = self._registered is not None and datetime.now(UTC) > self._registered.deadline
-        if late and attempts and not self._expired:
+        if late and not self._expired:
             self._expired = True
             log.warning(
-                "unheard for longer than leases last; %d trial(s) go on training, "
-                "in case the server still honours them",
-                attempts,
+                "unheard for longer than leases last; trials go on training, "
+                "in case the server still honours them"
             )

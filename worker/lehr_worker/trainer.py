@@ -111,7 +111,9 @@ def main() -> None:
     try:
         engine = make_engine(setup["engine"], setup["tasks"])
     except (Exception, SystemExit) as error:
-        channel.send("unusable", {"message": str(error), "traceback": raised("error", error).traceback})
+        channel.send(
+            "unusable", {"message": str(error), "traceback": raised("error", error).traceback}
+        )
         return
     channel.send("ready", {"tasks": dict(engine.schemas), "versions": dict(engine.versions)})
     while True:
@@ -133,9 +135,7 @@ def train(
     recorder = Recorder(lease, orders, channel, checkpoint_seconds)
     ending: Completion | Failure | None
     try:
-        engine.train(
-            lease, recorder.on_epoch, resume=trial.blob, checkpoint=recorder.on_checkpoint
-        )
+        engine.train(lease, recorder.on_epoch, resume=trial.blob, checkpoint=recorder.on_checkpoint)
         ending = None if recorder.obeyed else recorder.completion()
     except Diverged as error:
         recorder.record_divergence(error)

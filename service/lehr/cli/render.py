@@ -78,11 +78,13 @@ def duration(start: datetime | None, end: datetime | None) -> str:
     """Time from start to end, or until now."""
     if start is None:
         return ""
-    seconds = int(((end or datetime.now(UTC)) - start).total_seconds())
-    minutes, hours = seconds // 60, seconds // 3600
-    if hours:
-        return f"{hours}h{minutes % 60:02}m"
-    return f"{minutes}m{seconds % 60:02}s" if minutes else f"{max(seconds, 0)}s"
+    seconds = max(((end or datetime.now(UTC)) - start).total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes = int(seconds) // 60
+    if minutes < 60:
+        return f"{minutes}m{int(seconds) % 60:02}s"
+    return f"{minutes // 60}h{minutes % 60:02}m"
 
 
 def state(name: str) -> Text:
@@ -126,7 +128,7 @@ def studies_table(studies: Iterable[Study]) -> Table:
             str(study.counts.running),
             values(study.best) if study.best else "",
             duration(study.created_at, None),
-            study.reason or "",
+            reason(study),
         )
     return shown
 
@@ -213,7 +215,13 @@ def sheet(lines: Iterable[tuple[str, RenderableType]]) -> Table:
 
 def state_and_reason(study: Study) -> Text:
     shown = state(study.state)
-    return shown.append(f": {study.reason}", style="default") if study.reason else shown
+    why = reason(study)
+    return shown.append(f": {why}", style="default") if why else shown
+
+
+def reason(study: Study) -> str:
+    """Why a study is in its state, where that says more than the state."""
+    return "" if study.reason in (None, study.state) else study.reason or ""
 
 
 def _goal(objective: Objective) -> str:

@@ -51,10 +51,10 @@ def validate(file: File, server: Server = None, token: Token = None) -> None:
             study = client.create_study(definition, validate_only=True)
         except ServerUnreachable as error:
             _check_here(definition)
-            typer.echo(f"{file} is valid; checked here, because {error}")
+            typer.echo(f"the definition is valid; checked here, because {error}")
         else:
             note = f" ({study.reason})" if study.reason else ""
-            typer.echo(f"{file} is valid{note}")
+            typer.echo(f"the definition is valid{note}")
 
 
 def _check_here(definition: dict[str, Any]) -> None:
@@ -244,4 +244,5 @@ def _say(study: Study) -> None:
 
 
 def _described(study: Study) -> str:
-    return f"{study.state} ({study.reason})" if study.reason else str(study.state)
+    reason = render.reason(study)
+    return f"{study.state} ({reason})" if reason else str(study.state)

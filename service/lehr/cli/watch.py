@@ -107,9 +107,11 @@ class Watch:
 
 
 def _follow_lines(watch: Watch, shown: Console) -> Study:
+    told: set[int] = set()
     while True:
         for trial in watch.changes():
-            if trial.state.is_finished:
+            if trial.state.is_finished and trial.number not in told:
+                told.add(trial.number)
                 typer.echo(_line(trial))
         if watch.known().state.is_finished:
             return watch.known()

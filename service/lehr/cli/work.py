@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lehr.cli.connect import Server, Token, explained, needs_extra
+from lehr.cli.connect import Server, Token, needs_extra
 
 
 def work(
@@ -18,7 +20,7 @@ def work(
         typer.Option(
             metavar="MODULE",
             help="Python module with tasks of your own, such as my_package.my_tasks; may be "
-            "repeated. The built-in tasks are always there.",
+            "given several times. The built-in tasks are always there.",
         ),
     ] = None,
     devices: Annotated[
@@ -26,19 +28,54 @@ def work(
         typer.Option(help="auto (all GPUs, else the CPU), cpu, or GPUs by position, such as 0,1."),
     ] = "auto",
     name: Annotated[
-        str | None, typer.Option(help="The worker's name; the machine's if not given.")
+        str | None, typer.Option(help="The worker's name, by default the machine's.")
     ] = None,
     data_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="LEHR_DATA_DIR", help="Folder of the data sets."),
+        Path | None, typer.Option(envvar="LEHR_DATA_DIR", help="Folder of the data sets.")
     ] = None,
+    checkpoint_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="LEHR_CHECKPOINT_SECONDS", min=0, help="Least time between two checkpoints."
+        ),
+    ] = 60.0,
+    drain_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="LEHR_DRAIN_SECONDS",
+            min=0,
+            help="How long trials may go on after Ctrl-C or SIGTERM; then they are handed back.",
+        ),
+    ] = 15.0,
 ) -> None:
-    """Train trials on this machine, one at a time on each GPU.
+    """Train trials on this machine, one at a time on each device.
 
-    Ctrl-C or SIGTERM ends it: trials that run are finished or handed back.
+    Ctrl-C or SIGTERM ends it: no trial is lost, what cannot finish in time is handed back and goes
+    on elsewhere from its last checkpoint.
     """
     with needs_extra("work", "worker"):
+        _require("keras")
         from lehr_worker.agent import AgentOptions, run
-    with explained():
-        given = {}
-        raise typer.Exit(run(AgentOptions(**given)))
+    _log_to_stderr()
+    options = AgentOptions(
+        server=server,
+        token=token,
+        tasks=tuple(tasks or ()),
+        devices=devices,
+        name=name,
+        data_dir=None if data_dir is None else str(data_dir),
+        checkpoint_seconds=checkpoint_seconds,
+        drain_seconds=drain_seconds,
+    )
+    raise typer.Exit(run(options))
+
+
+def _require(package: str) -> None:
+    """The trainers load it, not this process: better to know before they start."""
+    if find_spec(package) is None:
+        raise ModuleNotFoundError(package, name=package)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -193,7 +193,7 @@ def _headers(token: str | None) -> dict[str, str]:
 
 
 def _server_url(server: str) -> str:
-    url = server.strip().rstrip("/")
+    url = server.strip()
     url = url if "://" in url else f"http://{url}"
     try:
         parsed = httpx.URL(url)
@@ -201,7 +201,7 @@ def _server_url(server: str) -> str:
         raise LehrError(f"{server!r} is not a server's URL: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise LehrError(f"{server!r} is not a server's URL: give http://HOST:PORT or https://HOST")
-    return url
+    return url.rstrip("/")
 
 
 def _is_loopback(server: str) -> bool:

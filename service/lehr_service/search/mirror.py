@@ -13,6 +13,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from lehr.wire.space import searched
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import TrialState
 from lehr_service.search.errors import SearchError
@@ -28,7 +29,7 @@ from lehr_service.search.snapshots import (
     freeze,
     optuna_state,
 )
-from lehr_service.search.space import count_points, distributions, encode_all, suggest
+from lehr_service.search.space import count_points, distribution, encode_all, suggest
 
 __all__ = ["Asked", "Changes", "Decision", "Mirror", "TrialSnapshot"]
 
@@ -68,7 +69,8 @@ class Mirror:
         self._name = study_name
         self._seed = seed
         self._space = definition.space
-        self._distributions = distributions(self._space)
+        self._searched = searched(self._space)
+        self._distributions = {n: distribution(v) for n, v in self._searched.items()}
         self._objectives = len(definition.goals)
         self._pruner = build_pruner(definition)
         self._points: set[tuple[Any, ...]] = set()
@@ -106,15 +108,15 @@ class Mirror:
         self.take_changes()
 
     def _upsert(self, trial: TrialSnapshot) -> None:
-        size = self._memory.get_n_trials(self._study_id)
+        size = self._memory.size
         if trial.number > size:
             raise SearchError(f"trial {size} is missing before trial {trial.number}")
-        params = None if trial.params is None else encode_all(self._space, trial.params)
+        params = None if trial.params is None else encode_all(self._searched, trial.params)
         self._note_point(params)
         if trial.number == size:
-            fixed = encode_all(self._space, trial.fixed_params)
+            fixed = encode_all(self._searched, trial.fixed_params)
             template = freeze(trial, params, fixed, self._distributions, self._objectives)
-            self._memory.create_new_trial(self._study_id, template)
+            self._memory.add_trial(self._study_id, template)
         else:
             self._catch_up(trial, params)
 
@@ -125,9 +127,9 @@ class Mirror:
         if known.state == OptunaState.WAITING:
             memory.set_trial_state_values(number, OptunaState.RUNNING)
             for name, value in params.items():
-                distribution = self._distributions[name]
-                internal = distribution.to_internal_repr(value)
-                memory.set_trial_param(number, name, internal, distribution)
+                known_as = self._distributions[name]
+                internal = known_as.to_internal_repr(value)
+                memory.set_trial_param(number, name, internal, known_as)
         for key, attr in trial.attrs.items():
             if key not in known.system_attrs or known.system_attrs[key] != attr:
                 memory.set_trial_system_attr(number, key, attr)
@@ -141,7 +143,7 @@ class Mirror:
 
     def enqueue(self, fixed_params: Mapping[str, Any]) -> int:
         """A new waiting trial with some or all parameters given; its number."""
-        number: int = self._memory.get_n_trials(self._study_id)
+        number = self._memory.size
         waiting = TrialSnapshot(
             number, TrialState.WAITING, None, dict(fixed_params), None, reports={}, attrs={}
         )
@@ -158,15 +160,15 @@ class Mirror:
             raise SearchError("every point of the search space has been handed out")
         if number is not None:
             self._check_waiting(number)
-        new = self._memory.get_n_trials(self._study_id) if number is None else number
+        new = self._memory.size if number is None else number
         sampler = build_sampler(self._definition, self._seed, new)
         with self._undone_on_failure():
             params = self._sample(sampler, number)
-        self._note_point(encode_all(self._space, params))
+        self._note_point(encode_all(self._searched, params))
         return Asked(new, params)
 
     def _check_waiting(self, number: int) -> None:
-        known = number < self._memory.get_n_trials(self._study_id)
+        known = number < self._memory.size
         if not known or self._memory.get_trial(number).state != OptunaState.WAITING:
             raise SearchError(f"trial {number} is not waiting")
 
@@ -191,7 +193,7 @@ class Mirror:
         except Exception as error:
             self._begin()
             for trial in trials:
-                self._memory.create_new_trial(self._study_id, trial)
+                self._memory.add_trial(self._study_id, trial)
             for key, value in attrs.items():
                 self._memory.set_study_system_attr(self._study_id, key, value)
             self._memory.changed_trials, self._memory.study_changed = changed

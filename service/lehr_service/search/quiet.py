@@ -13,11 +13,11 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Ignore what Optuna's modules warn of: experimental options, reports that are no numbers.
+    """Ignore what Optuna warns of, in its name or its caller's: experimental options and the like.
 
-    Two threads in here at a time may leave the filter installed, which does no harm: it names
-    Optuna's modules only.
+    Two threads in here at a time may leave the filter installed, which does no harm: it is about
+    Optuna and this package only.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"optuna\.")
+        warnings.filterwarnings("ignore", module=r"(optuna|lehr_service\.search)\.")
         yield

@@ -20,16 +20,12 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from lehr.wire.space import Choice, Range, RangeTest, Searched, SearchSpace, resolve, searched
+from lehr.wire.space import Choice, Range, RangeTest, Searched, SearchSpace, resolve
 from lehr_service.search.errors import SearchError
 
 
-def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """Optuna's distribution of every parameter of every branch, in the order of suggestion."""
-    return {name: distribution(value) for name, value in searched(space).items()}
-
-
 def distribution(value: Searched) -> BaseDistribution:
+    """Optuna's distribution for a parameter; the same that ``suggest`` makes."""
     match value:
         case Choice():
             return CategoricalDistribution(categories(value))
@@ -102,9 +98,8 @@ def encode(name: str, value: Searched, given: Any) -> Any:
             return float(given)
 
 
-def encode_all(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
-    """``encode`` for the parameters of a trial, in the order of suggestion."""
-    known = searched(space)
+def encode_all(known: Mapping[str, Searched], params: Mapping[str, Any]) -> dict[str, Any]:
+    """``encode`` for the parameters of a trial, in the order of the space."""
     if unknown := params.keys() - known.keys():
         raise SearchError(f"no parameter is named {min(unknown)}")
     return {n: encode(n, v, params[n]) for n, v in known.items() if n in params}

@@ -38,7 +38,10 @@ CONDITIONAL = {
 }
 GRID = {
     "optimizer": {"sgd": {"learning_rate": [0.1, 0.01]}},
-    "parameters": {"x": {"low": 0, "high": 2, "int": True}, "y": {"low": 0, "high": 1, "step": 0.4}},
+    "parameters": {
+        "x": {"low": 0, "high": 2, "int": True},
+        "y": {"low": 0, "high": 1, "step": 0.4},
+    },
 }
 TREE = {
     "optimizer": {
@@ -63,9 +66,7 @@ def suggest_conditional(trial: optuna.Trial) -> dict[str, Any]:
         "optimizer": trial.suggest_categorical("optimizer", ["sgd", "adam"]),
     }
     if params["optimizer"] == "sgd":
-        params["sgd.learning_rate"] = trial.suggest_float(
-            "sgd.learning_rate", 0.001, 1.0, log=True
-        )
+        params["sgd.learning_rate"] = trial.suggest_float("sgd.learning_rate", 0.001, 1.0, log=True)
     else:
         params["adam.learning_rate"] = trial.suggest_float(
             "adam.learning_rate", 1e-6, 1.0, log=True
@@ -135,8 +136,10 @@ class PlainSide:
         return trial.number, self._suggest(trial)
 
     def report(self, number: int, step: int, value: float) -> bool:
+        if len(self._study.directions) > 1:
+            return False
         self._trials[number].report(value, step)
-        return len(self._study.directions) == 1 and self._trials[number].should_prune()
+        return self._trials[number].should_prune()
 
     def tell(self, number: int, state: TrialState, values: list[float] | None) -> None:
         told = optuna.trial.TrialState[state.name]
@@ -289,4 +292,3 @@ def advance(
         side.tell(number, TrialState.COMPLETE, [loss(params, 9 + i) for i in range(objectives)])
         return None
     return step + 1
-

@@ -5,6 +5,7 @@ import io
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lehr_worker import Data, task
 from lehr_worker.tasks.digits import digits
@@ -140,6 +141,16 @@ def test_validation_metrics_cover_every_sample(shared, trial, log):
     assert seen.reports[0].metrics["val_accuracy"] == pytest.approx(accuracy, rel=1e-5)
 
 
+@pytest.mark.parametrize(("dropout", "compiled"), [(0.0, True), (0.3, False)])
+def test_xla_is_chosen_where_it_helps(dropout, compiled, small_task, trial):
+    if tf.config.list_logical_devices("GPU"):
+        pytest.skip("the rule is for CPUs")
+    engine = Engine({"small": small_task})
+    engine.train(trial(epochs=1, parameters={"dropout": dropout}), lambda _: True)
+    (program,) = engine._programs.values()
+    assert program.xla is compiled
+
+
 def test_seed_decides_weights_order_and_dropout(engine, trial, log):
     logs = [log(), log()]
     for seed, seen in zip((7, 8), logs, strict=True):
@@ -222,8 +233,6 @@ def test_out_of_memory_is_told_apart_and_frees_the_programs(small_task, trial, l
 
 
 def test_a_task_that_xla_refuses_trains_without_it(trial, log):
-    import tensorflow as tf
-
     class Strange(keras.layers.Layer):
         def call(self, x):
             y = tf.numpy_function(np.copy, [x], tf.float32, stateful=False)

@@ -1,0 +1,103 @@
+"""Which study gets the next worker, and what a claim waits for."""
+
+import threading
+import uuid
+from collections import Counter
+
+import pytest
+
+
+@pytest.fixture
+def server(serve):
+    return serve()
+
+
+def shares(worker, claims):
+    """How many of so many trials, run one after the other, each study gets."""
+    return Counter(worker.run_one()["study"] for _ in range(claims))
+
+
+def test_one_worker_serves_studies_by_weight(server, create, simulated):
+    create(server.http, name="light", weight=1)
+    create(server.http, name="heavy", weight=3)
+    assert shares(simulated(server.http), 40) == {"light": 10, "heavy": 30}
+
+
+def test_running_trials_are_shared_by_weight(server, create, simulated):
+    create(server.http, name="light", weight=1)
+    create(server.http, name="heavy", weight=3)
+    worker = simulated(server.http)
+    assert Counter(worker.claim()["study"] for _ in range(16)) == {"light": 4, "heavy": 12}
+
+
+def test_a_new_study_does_not_make_up_for_its_absence(server, create, simulated):
+    create(server.http, name="old")
+    worker = simulated(server.http)
+    shares(worker, 20)
+    create(server.http, name="new")
+    assert shares(worker, 10) == {"old": 5, "new": 5}
+
+
+def test_a_worker_gets_only_tasks_it_offers(server, create, simulated):
+    created = create(server.http, task="other")
+    assert "other" in created["reason"]
+    assert simulated(server.http).claim() is None
+    able = simulated(server.http, "able", tasks={"other": {}})
+    assert able.claim() is not None
+    assert server.http.get("/v1/studies/study").json()["reason"] is None
+
+
+def test_parameters_are_held_against_the_tasks_schema(server, definition, simulated):
+    schema = {
+        "properties": {"units": {"type": "integer", "minimum": 1}},
+        "additionalProperties": False,
+    }
+    simulated(server.http, tasks={"task": schema})
+    wrong = definition()
+    wrong["search_space"]["parameters"] = {"units": [0, 16], "depth": 3}
+    answer = server.http.post("/v1/studies", json=wrong)
+    paths = [field["path"] for field in answer.json()["error"]["fields"]]
+    assert paths == ["search_space.parameters.units", "search_space.parameters.depth"]
+    right = definition()
+    right["search_space"]["parameters"] = {"units": [8, 16]}
+    assert server.http.post("/v1/studies", json=right).status_code == 201
+
+
+def test_a_claim_waits_until_there_is_work(server, create, simulated):
+    worker, claimed = simulated(server.http), []
+    waiting = threading.Thread(target=lambda: claimed.append(worker.claim(wait=30)))
+    waiting.start()
+    create(server.http)
+    waiting.join(10)
+    assert claimed[0]["study"] == "study"
+
+
+def test_one_request_sent_twice_at_once_is_one_lease(server, create, simulated):
+    worker, request, claimed = simulated(server.http), str(uuid.uuid4()), []
+    threads = [
+        threading.Thread(target=lambda: claimed.append(worker.claim(request, wait=30)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    create(server.http)
+    for thread in threads:
+        thread.join(10)
+    assert len({lease["token"] for lease in claimed}) == 1
+    assert server.http.get("/v1/studies/study").json()["counts"]["running"] == 1
+
+
+def test_a_draining_worker_gets_nothing_and_hears_of_it(server, create, simulated):
+    worker = simulated(server.http)
+    assert server.http.post(f"/v1/workers/{worker.id}/drain").json()["state"] == "draining"
+    create(server.http)
+    assert worker.claim(wait=30) is None
+    assert worker.heartbeat().json()["drain"] is True
+
+
+def test_an_unknown_worker_is_told_to_register(server, create):
+    create(server.http)
+    url = f"/v1/workers/{uuid.uuid4().hex}"
+    body = {"request_id": str(uuid.uuid4())}
+    for answer in (server.http.post(f"{url}/claim", json=body), server.http.post(f"{url}/drain")):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "worker_unknown")

@@ -1,0 +1,104 @@
+"""Lanes: one transaction a batch, restarts and other servers make no difference to a search."""
+
+import threading
+from collections import Counter
+
+import pytest
+
+SAMPLED = {"name": "tpe", "seed": 3, "n_startup_trials": 4}
+
+
+def worth(params):
+    """Some function of the parameters that a search can learn."""
+    rate = params.get("sgd.learning_rate") or params["adam.learning_rate"]
+    return 1.0 - abs(rate - 0.05)
+
+
+def run(worker, trials):
+    """Run trials one after the other with reports; what was suggested and what was pruned."""
+    story = []
+    for _ in range(trials):
+        lease = worker.claim()
+        params = lease["trial"]["params"]
+        verdict = "continue"
+        for step in range(4):
+            verdict = worker.report(lease, step, worth(params) * (step + 1))["verdict"]
+            if verdict != "continue":
+                break
+        else:
+            worker.complete(lease)
+        story.append((params, verdict))
+    return story
+
+
+@pytest.mark.parametrize("pruner", ["median", "successive_halving", "hyperband"])
+def test_a_restart_changes_no_suggestion_and_no_verdict(
+    serve, create, simulated, postgres, pruner, database_url
+):
+    one = serve(database_url=postgres())
+    create(one.http, sampler=SAMPLED, pruner={"name": pruner})
+    unbroken = run(simulated(one.http), 14)
+
+    first = serve(database_url=database_url)
+    create(first.http, sampler=SAMPLED, pruner={"name": pruner})
+    broken = run(simulated(first.http), 6)
+    first.stop()
+    second = serve(database_url=database_url)
+    broken += run(simulated(second.http), 8)
+    assert broken == unbroken
+    assert {verdict for _, verdict in unbroken} == {"continue", "prune"}
+
+
+def test_two_servers_in_turn_search_as_one_does(serve, create, simulated, postgres):
+    alone = serve(database_url=postgres())
+    create(alone.http, sampler=SAMPLED, pruner={"name": "median"})
+    expected = run(simulated(alone.http), 12)
+
+    shared = postgres()
+    pair = [serve(database_url=shared) for _ in range(2)]
+    create(pair[0].http, sampler=SAMPLED, pruner={"name": "median"})
+    workers = [simulated(server.http) for server in pair]
+    assert [run(workers[i % 2], 1)[0] for i in range(12)] == expected
+
+
+def test_two_servers_with_eight_workers_hold_max_trials(serve, create, simulated, postgres):
+    shared = postgres()
+    pair = [serve(database_url=shared) for _ in range(2)]
+    create(pair[0].http, limits={"max_trials": 40}, sampler={"name": "random", "seed": 1})
+    tokens = []
+
+    def work(server):
+        worker = simulated(server.http)
+        while lease := worker.claim():
+            tokens.append((lease["trial"]["number"], lease["attempt"]))
+            for step in range(3):
+                worker.report(lease, step, 0.5)
+            worker.complete(lease)
+
+    threads = [threading.Thread(target=work, args=(pair[i % 2],)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(tokens) == [(number, 1) for number in range(40)]
+    study = pair[1].http.get("/v1/studies/study").json()
+    assert (study["state"], study["counts"]["complete"]) == ("completed", 40)
+    items = pair[1].http.get("/v1/studies/study/trials?limit=1000").json()["items"]
+    assert Counter(trial["steps"] for trial in items) == {3: 40}
+
+
+def test_a_server_that_was_down_gives_its_workers_time(serve, create, simulated, tmp_path):
+    url = f"sqlite:///{tmp_path / 'lehr.db'}"
+    first = serve(database_url=url, lease_seconds=30)
+    create(first.http)
+    worker = simulated(first.http)
+    lease = worker.claim()
+    first.stop()
+    later = first.clock
+    later.advance(3600)
+    second = serve(clock=later, database_url=url, lease_seconds=30)
+    worker.http = second.http
+    assert worker.report(lease, 0, 0.5)["verdict"] == "continue"
+    assert worker.heartbeat(lease).json()["stop"] == []
+    later.advance(29)
+    assert worker.complete(lease)["state"] == "complete"

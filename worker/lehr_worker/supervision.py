@@ -1,0 +1,100 @@
+"""One trial from the agent's side: listen to its trainer until the trial has an end."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from lehr.wire.workers import Completion, Failure, NewReport
+from lehr_worker.attempts import Attempt
+from lehr_worker.channel import Message
+from lehr_worker.departure import Departure
+from lehr_worker.failures import failure
+from lehr_worker.process import TrainerDied, TrainerProcess
+
+TICK_SECONDS = 0.2  # how soon a departure or a lost lease is noticed
+
+log = logging.getLogger(__name__)
+
+Ending = Completion | Failure | None
+
+
+class Supervisor:
+    """Passes on what the trainer of one trial says, and ends it when its time is over.
+
+    A trial that was told to stop may go on for ``stop_seconds``, one that is handed back for
+    ``hand_back_seconds``: an epoch cannot be interrupted, only its process killed.
+    """
+
+    def __init__(
+        self,
+        trainer: TrainerProcess,
+        attempt: Attempt,
+        departure: Departure,
+        *,
+        stop_seconds: float,
+        hand_back_seconds: float,
+    ) -> None:
+        self._trainer = trainer
+        self._attempt = attempt
+        self._departure = departure
+        self._stop_seconds = stop_seconds
+        self._hand_back_seconds = hand_back_seconds
+        self._saving = False
+        self._kill_at: float | None = None
+
+    def follow(self) -> Ending:
+        """How the trial ended; None where the server knows. May leave the trainer dead."""
+        while True:
+            try:
+                message = self._trainer.next(TICK_SECONDS)
+            except TrainerDied as death:
+                log.error("%s: %s", self._attempt.label, death)
+                return death.failure
+            if message is not None and message.body.get("token") == self._attempt.token:
+                if message.kind == "ended":
+                    return self._ending(message)
+                self._pass_on(message)
+            if self._is_overdue(time.monotonic()):
+                self._trainer.kill()
+                return self._handed_back()
+
+    def _pass_on(self, message: Message) -> None:
+        if message.kind == "report":
+            report = NewReport.model_validate(message.body["report"])
+            self._attempt.report(report)
+        elif message.kind == "checkpoint" and message.blob is not None:
+            self._attempt.uploads.offer(message.blob)
+
+    def _ending(self, message: Message) -> Ending:
+        body = message.body["ending"]
+        if message.body["kind"] == "completion":
+            return Completion.model_validate(body)
+        if message.body["kind"] == "none":
+            return self._handed_back()
+        ending = Failure.model_validate(body)
+        if ending.outcome == "out_of_memory":
+            self._trainer.kill()  # a fresh process has its memory whole again
+        return ending
+
+    def _handed_back(self) -> Ending:
+        """None if the trial was stopped, for then the server knows."""
+        if self._attempt.over.is_set():
+            return None
+        if not self._departure.at_once.is_set():
+            self._attempt.uploads.flush(self._hand_back_seconds)
+        return failure("preempted", "handed back: the worker leaves")
+
+    def _is_overdue(self, now: float) -> bool:
+        """Tell the trainer what the departure asks; whether it has had its time."""
+        if self._departure.at_once.is_set():
+            return True
+        if self._departure.leaving.is_set() and not self._saving:
+            self._saving = True
+            self._trainer.save(self._attempt.token)
+        if self._kill_at is None and self._attempt.over.is_set():
+            self._kill_at = now + self._stop_seconds
+        if self._departure.handing_back.is_set() and self._kill_at is None:
+            self._trainer.hand_back(self._attempt.token)
+            self._kill_at = now + self._hand_back_seconds
+        return self._kill_at is not None and now >= self._kill_at
