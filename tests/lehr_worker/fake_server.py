@@ -49,6 +49,10 @@ class FakeServer:
     draining: bool = False
     hold: set[str] = field(default_factory=set)  # these calls get no answer until released
     refused: int = 0  # connections cut or answered 503
+    lost: list[Call] = field(default_factory=list)  # taken, then the connection was cut
+    lose: set[str] = field(default_factory=set)  # the next call of each is lost so
+    deny: dict[str, int] = field(default_factory=dict)  # status of calls that are refused
+    denied: int = 0  # calls refused so
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)  # by request id
 
     def __post_init__(self) -> None:
@@ -93,7 +97,9 @@ class FakeServer:
     def of(self, what: str, token: str = "") -> list[Call]:
         """Calls that were taken: ``reports``, ``complete``, ``fail``, ``claim``, ..."""
         return [
-            c for c in list(self.calls) if c.what == what and token in c.path and c.status < 400
+            c
+            for c in list(self.calls)
+            if c.what == what and (not token or f"/{token}/" in c.path) and c.status < 400
         ]
 
     def steps(self, token: str) -> list[int]:
@@ -107,7 +113,15 @@ class FakeServer:
                 self.refused += 1
                 self.news.notify_all()
                 return (0, None) if self.mode == "down" else _error(503, "unavailable")
+            if what in self.deny:
+                self.denied += 1
+                self.news.notify_all()
+                return _error(self.deny[what], "denied")
             status, content = self._route(method, path, body)
+            if what in self.lose:
+                self.lose.discard(what)
+                self.lost.append(Call(method, path, body, status))
+                return 0, None
             self.calls.append(Call(method, path, body, status))
             self.news.notify_all()
             return status, content

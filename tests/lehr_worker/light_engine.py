@@ -1,12 +1,15 @@
-"""An engine that trains nothing, for real trainer processes: its task's parameters say what it does.
+"""An engine that trains nothing, for real trainer processes; a lease's parameters steer it.
 
-``gate``: before each epoch wait for the file ``gate.<step>`` (or ``gate.all``);
-``raises``, ``exits``, ``prints``, ``nan_at``, ``hungry``, ``freezes``: what happens in step 1.
+``gate``: before each epoch wait for the file ``gate.<step>`` (or ``gate.all``), at the end write
+``gate.end``;
+``raises``, ``exits``, ``hungry``, ``freezes``: what happens in step 1; ``nan_at``: where
+it diverges.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -56,12 +59,16 @@ class LightEngine:
             checkpoint(step, lambda next_step=step + 1: str(next_step).encode())
             if not goes_on:
                 return
+        if "gate" in given:
+            Path(f"{given['gate']}.end").touch()
 
 
 def _misbehave(given: dict[str, Any]) -> None:
     if "raises" in given:
-        raise RuntimeError(given["raises"])
+        raise RuntimeError(given["raises"] + ": \ud800\x00")  # which no server stores
     if "exits" in given:
+        sys.stderr.write(f"leaving with status {given['exits']}\n")
+        sys.stderr.flush()
         os._exit(given["exits"])
     if "hungry" in given:
         raise OutOfMemory("the model does not fit")

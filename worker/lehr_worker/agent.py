@@ -85,10 +85,11 @@ class Agent:
         self._options = options
         self._devices = devices
         self._client = self._connect(CLIENT_TIMEOUT_SECONDS)
+        self._heart = self._connect(HEARTBEAT_TIMEOUT_SECONDS)  # its connection is its own
         self._keeper: Keeper | None = None
         self._readiness: queue.Queue[dict[str, Any]] = queue.Queue()
         self._registered = threading.Event()
-        self._busy: set[str] = set()  # tokens of the attempts at hand
+        self._busy: dict[str, Attempt] = {}  # attempts at hand, by token
         self._status = DRAINED
 
     def run(self) -> int:
@@ -105,6 +106,11 @@ class Agent:
         presenting.join(TICK_SECONDS)
         if self._keeper is not None:
             self._keeper.end()
+        for attempt in list(self._busy.values()):
+            log.warning("%s: left to the server's recovery", attempt.label)
+            attempt.give_up()
+        self._client.close()
+        self._heart.close()
         log.info("the worker has left")
         return self._status
 
@@ -181,7 +187,7 @@ class Agent:
     def _train(self, trainer: TrainerProcess, lease: Lease) -> None:
         """One trial, from its lease to its end."""
         attempt = Attempt(self._client, lease, trainer)
-        self._busy.add(attempt.token)
+        self._busy[attempt.token] = attempt
         with self._known_keeper().holding(attempt):
             chosen = _parameters(lease)
             log.info(
@@ -193,7 +199,7 @@ class Agent:
                 trainer.train(lease, self._checkpoint(attempt))
                 attempt.end(self._supervisor(trainer, attempt).follow())
             attempt.wait()
-        self._busy.discard(attempt.token)
+        del self._busy[attempt.token]
 
     def _checkpoint(self, attempt: Attempt) -> bytes | None:
         """What the trial resumes from; without it, it starts anew."""
@@ -229,8 +235,7 @@ class Agent:
             devices=[device.description for device in self._devices],
             versions=ready["versions"],
         )
-        client = self._connect(HEARTBEAT_TIMEOUT_SECONDS)
-        keeper = Keeper(client, registration, self.departure.leaving)
+        keeper = Keeper(self._heart, registration, self.departure.leaving)
         try:
             keeper.register()
         except GaveUp:

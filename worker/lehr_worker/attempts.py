@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from itertools import islice
 from typing import Protocol, TypeVar
 
 from lehr.client import Client
@@ -100,8 +100,8 @@ class Attempt:
             self._finish()
 
     def _deliver(self) -> None:
-        while batch := self._next_batch():
-            self._heed(self._insist(partial(self._client.report, self.token, batch)), batch)
+        while self._has_reports():
+            self._heed(*self._insist(self._send_reports))
         ending = self._ending
         if ending is None or self.over.is_set():
             return
@@ -112,15 +112,22 @@ class Attempt:
             trial = self._insist(lambda: self._client.complete(self.token, ending))
             log.info("%s: complete: %s", self.label, _result(trial.value, trial.values))
 
-    def _next_batch(self) -> list[NewReport]:
-        """All reports at hand; none when the attempt has ended."""
+    def _has_reports(self) -> bool:
+        """Wait for reports; false when the attempt has ended and all are sent."""
         with self._news:
             self._news.wait_for(lambda: self._reports or self._ended or self.over.is_set())
-            count = 0 if self.over.is_set() else min(len(self._reports), REPORTS_A_REQUEST)
-            return [self._reports.popleft() for _ in range(count)]
+            return bool(self._reports) and not self.over.is_set()
 
-    def _heed(self, verdict: Verdict, batch: list[NewReport]) -> None:
-        step = batch[-1].step
+    def _send_reports(self) -> tuple[Verdict, int]:
+        """Send all that wait, those included that came since the last try."""
+        with self._news:
+            batch = list(islice(self._reports, REPORTS_A_REQUEST))
+        verdict = self._client.report(self.token, batch)
+        for _ in batch:
+            self._reports.popleft()
+        return verdict, batch[-1].step
+
+    def _heed(self, verdict: Verdict, step: int) -> None:
         log.debug("%s: step %d: %s: %s", self.label, step, verdict.verdict, verdict.reason)
         if verdict.verdict == "continue":
             self._trainer.settle(self.token, step)

@@ -46,6 +46,7 @@ class Keeper:
         self._holders: dict[str, Holder] = {}
         self._guard = threading.Lock()
         self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._silent = False  # whether the last heartbeat went unanswered
         self._expired = False  # whether that was said to have outlasted the leases
         self._leaving = leaving  # set when the server asks the worker to leave
@@ -85,10 +86,12 @@ class Keeper:
                 del self._holders[holder.token]
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+        self._thread.start()
 
     def end(self) -> None:
+        """Send no more heartbeats; waits for one that is under way to be answered."""
         self._ended.set()
+        self._thread.join()
 
     def _run(self) -> None:
         while not self._ended.is_set():

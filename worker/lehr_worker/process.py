@@ -57,6 +57,8 @@ class TrainerProcess:
 
     def start(self) -> None:
         """Start the process; it says ``ready`` or ``unusable`` once its tasks are loaded."""
+        if self._channel is not None:
+            self._channel.close()
         self._channel, theirs = Channel.pair()
         self._last_words.clear()
         self._kills_before = _out_of_memory_kills()
@@ -125,9 +127,12 @@ class TrainerProcess:
         return quiet | dict(os.environ) | data | self.device.environment
 
     def _copy_stderr(self, process: subprocess.Popen[str]) -> None:
-        for line in process.stderr or ():
-            self._last_words.append(line)
-            sys.stderr.write(line)
+        if process.stderr is None:
+            return
+        with process.stderr as lines:
+            for line in lines:
+                self._last_words.append(line)
+                sys.stderr.write(line)
 
     def _death(self) -> TrainerDied:
         if self._process is None:

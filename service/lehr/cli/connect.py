@@ -62,7 +62,7 @@ def needs_extra(command: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "lehr":
+        if (error.name or "lehr").startswith("lehr"):
             raise
         typer.secho(
             f"lehr {command} needs the extra [{extra}] ({error.name} is not installed): "

@@ -27,10 +27,8 @@ def load_definition(file: str) -> dict[str, Any]:
     source = "standard input" if file == STDIN else file
     read = _parse(_read(file), source)
     if not isinstance(read, dict):
-        what = "nothing" if read is None else f"a {type(read).__name__}"
-        raise DefinitionUnreadable(
-            f"{source}: must hold a mapping with name, task, ...; has {what}"
-        )
+        what = "is empty" if read is None else f"holds {read!r:.40}"
+        raise DefinitionUnreadable(f"{source}: {what}; a mapping with name, task, ... is expected")
     return read
 
 

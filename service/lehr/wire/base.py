@@ -64,7 +64,7 @@ def parse_duration(value: Any) -> float:
     if isinstance(value, str) and _DURATION.fullmatch(value):
         seconds = sum(float(count) * _UNIT_SECONDS[unit] for count, unit in _PART.findall(value))
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(value) if abs(value) < 1e300 else math.inf
     else:
         raise ValueError('give seconds as a number, or a string such as "90s", "2h", "1h30m"')
     if not (math.isfinite(seconds) and 0 < seconds <= 10 * 365 * 86400.0):
@@ -88,7 +88,8 @@ def _storable(text: str) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
-Measured = Annotated[float | None, BeforeValidator(_finite_or_none)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Measured = Annotated[Number | None, BeforeValidator(_finite_or_none)]
 Moment = Annotated[
     datetime,
     AfterValidator(_utc),

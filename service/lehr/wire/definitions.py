@@ -30,8 +30,11 @@ _WARMUP = Argument(kind="length", default=0.0, low=0.0, doc="length of the linea
 _ANYTHING = Argument(kind="anything", doc="a parameter of the task's own")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SCHEDULE_ARGUMENTS = {name: kind.arguments for name, kind in SCHEDULES.items()}
-_CORNERS = 64
+_CORNERS = 1000
+_LONGEST = 1000
 _LARGEST = 1e300
+_LARGEST_INTEGER = 2**53  # beyond it a float, which samplers work in, skips integers
+_MOST_STEPS = 1e15
 
 
 class _Wrong(Exception):
@@ -68,8 +71,9 @@ class _Reader:
         if not isinstance(raw, dict):
             self._problems.add((), "must be a mapping with the key optimizer")
             return SearchSpace({})
-        for key in raw.keys() - set(known):
-            self._problems.add((key,), f"unknown key; known are {one_of(known)}")
+        for key in raw:
+            if key not in known:
+                self._problems.add((key,), f"unknown key; known are {one_of(known)}")
         warmup = raw.get("warmup")
         return SearchSpace(
             optimizer=self._branches("optimizer", raw.get("optimizer"), OPTIMIZERS),
@@ -131,6 +135,9 @@ class _Reader:
         if not isinstance(raw, dict):
             self._problems.add(("parameters",), "must be a mapping of the task's parameters")
             return {}
+        if len(raw) > _LONGEST:
+            self._problems.add(("parameters",), f"at most {_LONGEST} parameters, got {len(raw)}")
+            return {}
         read: dict[str, Value] = {}
         for name, value in raw.items():
             path = ("parameters", name)
@@ -159,20 +166,18 @@ class _Reader:
             return self._mapping(path, argument, raw)
         if not isinstance(raw, list):
             return Constant(self._constant(path, argument, raw))
+        if not 1 <= len(raw) <= _LONGEST:
+            raise self._wrong(path, f"a list has from 1 to {_LONGEST} values, got {len(raw)}")
         is_vector = argument.kind in ("numbers", "lengths")
         if is_vector and not any(isinstance(element, list) for element in raw):
             return self._vector(path, argument, raw)
         return self._choice(path, argument, raw)
 
     def _vector(self, path: Path, argument: Argument, raw: list[Any]) -> Vector:
-        if not raw:
-            raise self._wrong(path, "must have at least one element")
         element = _scalar(argument)
         return Vector(tuple(self._value((*path, i), element, r) for i, r in enumerate(raw)))
 
     def _choice(self, path: Path, argument: Argument, raw: list[Any]) -> Choice:
-        if not raw:
-            raise self._wrong(path, "a choice needs at least one value")
         values = tuple(self._constant((*path, i), argument, r) for i, r in enumerate(raw))
         for index, value in enumerate(values):
             if value in values[:index]:
@@ -180,6 +185,8 @@ class _Reader:
         return Choice(values)
 
     def _constant(self, path: Path, argument: Argument, raw: Any) -> Any:
+        if isinstance(raw, list) and not 1 <= len(raw) <= _LONGEST:
+            raise self._wrong(path, f"a list has from 1 to {_LONGEST} values, got {len(raw)}")
         if argument.kind == "anything":
             if _is_plain(raw):
                 return raw
@@ -239,6 +246,8 @@ class _Reader:
             message = f"must be a finite number, got {raw!r:.80}"
         elif integer and int(raw) != raw:
             message = f"must be a whole number as int is true, got {raw!r}"
+        elif integer and abs(raw) > _LARGEST_INTEGER:
+            message = f"must be a whole number from -2**53 to 2**53, got {raw!r:.80}"
         else:
             bound = int(raw) if integer else raw
             return argument.kind == "anything" or self._try_constant(path, argument, bound)
@@ -265,6 +274,8 @@ class _Reader:
             raise self._wrong((*path, "step"), f"must be a {whole}number above 0, got {step!r:.80}")
         if step is not None and log:
             raise self._wrong((*path, "step"), "a range has log or step, not both")
+        if step is not None and (high - low) / step > _MOST_STEPS:
+            raise self._wrong((*path, "step"), f"is too small for the range, got {step!r}")
         if integer:
             return Range(int(low), int(high), log, None if step is None else int(step), True)
         return Range(float(low), float(high), log, None if step is None else float(step))

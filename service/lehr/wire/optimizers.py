@@ -123,3 +123,24 @@ OPTIMIZERS: Mapping[str, Mapping[str, Argument]] = MappingProxyType(
         ),
     }
 )
+
+KERAS_CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "sgd": "SGD",
+        "momentum": "SGD",
+        "rmsprop": "RMSprop",
+        "adam": "Adam",
+        "adamw": "AdamW",
+        "adadelta": "Adadelta",
+        "adagrad": "Adagrad",
+        "adamax": "Adamax",
+        "nadam": "Nadam",
+        "ftrl": "Ftrl",
+        "adafactor": "Adafactor",
+        "lion": "Lion",
+        "lamb": "Lamb",
+        "muon": "Muon",
+        "schedule_free_adam_w": "ScheduleFreeAdamW",
+    }
+)
+"""The class in ``keras.optimizers`` that each name stands for."""

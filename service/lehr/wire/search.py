@@ -6,6 +6,7 @@ out. ``None`` as a default means: what Optuna does when the option is not given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 from lehr.schedules import REQUIRED, Argument
 from lehr.wire.base import Path, Problems, one_of
 
+_REFERENCE_POINTS = 100_000
+
 Catalogue = Mapping[str, Mapping[str, Argument]]
 
 
-def _count(default: int | None, doc: str, low: int = 0) -> Argument:
-    return Argument(kind="integer", default=default, low=low, high=1_000_000_000, doc=doc)
+def _count(default: int | None, doc: str, low: int = 0, high: int = 1_000_000_000) -> Argument:
+    return Argument(kind="integer", default=default, low=low, high=high, doc=doc)
 
 
 def _flag(default: bool, doc: str) -> Argument:
@@ -35,7 +38,7 @@ def _choice(default: Any, doc: str, *choices: str) -> Argument:
 _SEED = Argument(kind="integer", default=None, low=0, high=2**32 - 1, doc="same seed, same search")
 _GENETIC = {
     "seed": _SEED,
-    "population_size": _count(50, "trials a generation", low=2),
+    "population_size": _count(50, "trials a generation", low=2, high=10_000),
     "mutation_prob": _share(None, "probability of mutating a parameter"),
     "crossover_prob": _share(0.9, "probability that a child has two parents"),
     "swapping_prob": _share(0.5, "probability of swapping a parameter between parents"),
@@ -49,7 +52,7 @@ SAMPLERS: Catalogue = MappingProxyType(
         "tpe": {
             "seed": _SEED,
             "n_startup_trials": _count(10, "random trials before the first estimate"),
-            "n_ei_candidates": _count(24, "candidates a suggestion", low=1),
+            "n_ei_candidates": _count(24, "candidates a suggestion", low=1, high=10_000),
             "prior_weight": Argument(
                 kind="number", default=1.0, above=0.0, doc="weight of the prior"
             ),
@@ -67,7 +70,7 @@ SAMPLERS: Catalogue = MappingProxyType(
             "seed": _SEED,
             "n_startup_trials": _count(1, "random trials before the first generation"),
             "sigma0": Argument(kind="number", default=None, above=0.0, doc="initial deviation"),
-            "popsize": _count(None, "trials a generation", low=2),
+            "popsize": _count(None, "trials a generation", low=2, high=10_000),
             "consider_pruned_trials": _flag(False, "learn from pruned trials too"),
             "use_separable_cma": _flag(False, "diagonal covariance"),
             "with_margin": _flag(False, "margin for discrete parameters"),
@@ -84,7 +87,8 @@ SAMPLERS: Catalogue = MappingProxyType(
             "avoid_premature_stop": _flag(False, "strict exhaustive search"),
         },
         "nsga2": _GENETIC,
-        "nsga3": _GENETIC | {"dividing_parameter": _count(3, "density of directions", low=1)},
+        "nsga3": _GENETIC
+        | {"dividing_parameter": _count(3, "density of directions", low=1, high=10_000)},
     }
 )
 
@@ -112,7 +116,7 @@ PRUNERS: Catalogue = MappingProxyType(
         "successive_halving": {
             "min_resource": _count(1, "steps before the first rung", low=1),
             "reduction_factor": _count(4, "one of so many goes on", low=2),
-            "min_early_stopping_rate": _count(0, "rungs left out at the start"),
+            "min_early_stopping_rate": _count(0, "rungs left out at the start", high=30),
             "bootstrap_count": _count(0, "trials a rung before the first verdict"),
         },
         "hyperband": {
@@ -155,13 +159,17 @@ def read_choice(raw: Any, kind: str, catalogue: Catalogue, problems: Problems, p
     if not isinstance(name, str) or name not in catalogue:
         problems.add((*path, "name"), f"must be {one_of(catalogue)}, got {name!r:.80}")
         return None
-    options = {_canonical(o, catalogue[name]): (o, v) for o, v in raw.items() if o != "name"}
     read = {"name": name}
-    for option, (written, value) in options.items():
-        place = (*path, written)
+    for written, value in raw.items():
+        option, place = _canonical(written, catalogue[name]), (*path, written)
+        if written == "name":
+            continue
+        if option in read:
+            problems.add(place, f"is {option} once more; give it once")
+            continue
         read[option] = _read_option(kind, name, option, value, catalogue, problems, place)
     for option, argument in catalogue[name].items():
-        if argument.default is REQUIRED and option not in options:
+        if argument.default is REQUIRED and option not in read:
             problems.add((*path, option), f"required: {argument.doc}")
     return read
 
@@ -186,13 +194,25 @@ def _read_option(
     elif value is None and argument.default is None:
         return None
     elif argument.kind == "pruner":
-        return read_choice(value, kind, catalogue, problems, path)
+        wrapped = {k: v for k, v in catalogue.items() if k != name}
+        return read_choice(value, kind, wrapped, problems, path)
     else:
         try:
             argument.check("value", value)
         except ValueError as error:
             problems.add(path, str(error).partition(": ")[2])
     return value
+
+
+def check_sampler(sampler: dict[str, Any], objectives: int, problems: Problems, path: Path) -> None:
+    """NSGA-III places C(objectives + d - 1, d) reference points for a dividing_parameter of d."""
+    divisions = sampler.get("dividing_parameter")
+    if sampler["name"] != "nsga3" or divisions is None:
+        return
+    points = math.comb(objectives + divisions - 1, divisions)
+    if points > _REFERENCE_POINTS:
+        message = f"makes {points} reference points, more than {_REFERENCE_POINTS}; lower it"
+        problems.add((*path, "dividing_parameter"), message)
 
 
 def check_pruner(pruner: dict[str, Any], problems: Problems, path: Path) -> None:
@@ -203,7 +223,5 @@ def check_pruner(pruner: dict[str, Any], problems: Problems, path: Path) -> None
             problems.add(path, "a threshold pruner needs lower or upper")
         elif lower is not None and upper is not None and lower > upper:
             problems.add((*path, "lower"), "must not be above upper")
-    if pruner["name"] == "successive_halving" and pruner.get("bootstrap_count", 0) > 0:
-        return
     if isinstance(pruner.get("wrapped_pruner"), dict):
         check_pruner(pruner["wrapped_pruner"], problems, (*path, "wrapped_pruner"))

@@ -173,4 +173,4 @@ def admits(value: Searched, given: Any) -> str | None:
             pass
     if isinstance(given, bool) or not isinstance(given, int if integer else int | float):
         return f"must be {'a whole number' if integer else 'a number'}, got {given!r:.80}"
-    return None if low <= given <= high else f"must be from {low:g} to {high:g}, got {given:g}"
+    return None if low <= given <= high else f"must be from {low:g} to {high:g}, got {given!r:.80}"

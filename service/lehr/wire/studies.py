@@ -15,9 +15,19 @@ from pydantic import (
     model_validator,
 )
 
-from lehr.wire.base import Duration, MetricName, Moment, Name, Problems, TaskName, Text, Wire
+from lehr.wire.base import (
+    Duration,
+    MetricName,
+    Moment,
+    Name,
+    Number,
+    Problems,
+    TaskName,
+    Text,
+    Wire,
+)
 from lehr.wire.definitions import parse_space, space_of
-from lehr.wire.search import PRUNERS, SAMPLERS, check_pruner, read_choice
+from lehr.wire.search import PRUNERS, SAMPLERS, check_pruner, check_sampler, read_choice
 from lehr.wire.space import Choice, Range, SearchSpace, is_conditional, searched
 from lehr.wire.trials import Trial
 
@@ -82,9 +92,7 @@ class Limits(Wire):
     max_failed: _Limit | None = Field(default=None, description="so many failed trials fail it")
     max_epochs: _Limit | None = Field(default=None, description="epochs in all, over all trials")
     timeout: Duration | None = Field(default=None, description="no new trials after so long")
-    target: float | None = Field(
-        default=None, allow_inf_nan=False, description="a value good enough to stop"
-    )
+    target: Number | None = Field(default=None, description="a value good enough to stop")
 
 
 class Retry(Wire):
@@ -128,7 +136,7 @@ def _named(kind: str, names: Any) -> WithJsonSchema:
 Sampler = Annotated[dict[str, Any], BeforeValidator(_read_sampler), _named("sampler", SAMPLERS)]
 Pruner = Annotated[dict[str, Any], BeforeValidator(_read_pruner), _named("pruner", PRUNERS)]
 Labels = Annotated[dict[Text, Text], Field(max_length=100)]
-Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Weight = Annotated[Number, Field(gt=0, le=1e6)]
 
 
 class StudyDefinition(Wire):
@@ -194,6 +202,7 @@ class StudyDefinition(Wire):
 
     def _check_sampler(self, problems: Problems) -> None:
         name, parameters = self.sampler["name"], searched(self.space)
+        check_sampler(self.sampler, len(self.goals), problems, ("sampler",))
         if name == "grid" and is_conditional(self.space):
             problems.add(
                 ("sampler", "name"),

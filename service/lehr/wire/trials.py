@@ -74,8 +74,9 @@ class Attempt(Wire):
 
 
 class TrialDetails(Trial):
-    """A trial with its final metrics and the history of its attempts."""
+    """A trial with what it takes to repeat it, its final metrics and all of its attempts."""
 
+    seed: int = Field(description="of the training: initial weights, order of data, dropout")
     metrics: dict[str, float | None] = Field(description="as sent when it completed")
     history: list[Attempt] = Field(description="every attempt, first to last")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lehr.wire.base import Measured, MetricName, Moment, TaskName, Text, Wire
+from lehr.wire.base import Measured, MetricName, Moment, Number, TaskName, Text, Wire
 from lehr.wire.studies import Objective
 from lehr.wire.trials import Report, Trial
 
@@ -49,7 +49,7 @@ class Claim(Wire):
     """A worker asks for a trial; the same request id gets the same lease."""
 
     request_id: UUID
-    wait: float = Field(default=0.0, ge=0, le=60, description="seconds to wait for work")
+    wait: Number = Field(default=0.0, ge=0, le=60, description="seconds to wait for work")
 
 
 class LeaseTraining(Wire):

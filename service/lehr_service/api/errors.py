@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -16,6 +17,8 @@ from lehr_service.errors import Invalid, Malformed, ServiceError, Unavailable
 
 log = logging.getLogger(__name__)
 
+_NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
+_SHOULD = re.compile(r"^(?:Input|String|List|Dictionary|Data) should ")
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -55,8 +58,12 @@ def _message(error: dict[str, Any]) -> str:
         return "unknown field; leave it out or correct its name"
     if error["type"] == "missing":
         return "required"
-    message: str = error["msg"]
-    return message.removeprefix("Value error, ").replace("Input should be", "must be")
+    if error["type"] == "string_pattern_mismatch":
+        return f"must match {error['ctx']['pattern']}"
+    if error["type"] in _NO_MAPPING:
+        return "must be a mapping"
+    message: str = error["msg"].removeprefix("Value error, ")
+    return _SHOULD.sub("must ", message)
 
 
 async def _service_error(_request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from lehr_service.errors import Malformed, ServiceError, TooLarge, Unauthorized,
 from lehr_service.settings import Settings
 
 _OPEN = ("/healthz", "/readyz")
+_DEEPEST = 32  # levels of objects and lists; a study definition has about 7
 
 
 class Guard:
@@ -54,12 +56,12 @@ class Guard:
         media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise WrongMediaType("application/json")
-        _check_text(body)
+        _check_json(body)
         return body
 
 
 async def _read(receive: Receive, limit: int, announced: str | None) -> bytes:
-    if announced is not None and announced.isdigit() and int(announced) > limit:
+    if announced is not None and announced.isdecimal() and int(announced) > limit:
         raise TooLarge(limit)
     chunks: list[bytes] = []
     size, more = 0, True
@@ -90,29 +92,61 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _check_text(body: bytes) -> None:
-    """Refuse JSON whose text no database and no answer can hold: NUL and lone surrogates.
+def _check_json(body: bytes) -> None:
+    """Refuse what is no JSON, or JSON that would be misread or that no database can hold.
 
-    Both can be written only as escapes, so a body without them needs no second look.
+    Not UTF-8, a key given twice, deep nesting, NUL characters, lone surrogates. In strict UTF-8
+    the last two can be written only as escapes, so a body without them needs no look at its text.
     """
+    value = _parse(body)
+    if body.count(b"[") + body.count(b"{") > _DEEPEST and _is_deeper(value, _DEEPEST):
+        raise Malformed(f"the body is nested deeper than {_DEEPEST} levels")
     lowered = body.lower()
     if b"\\u0000" not in lowered and b"\\ud" not in lowered:
         return
-    try:
-        texts = list(_texts(json.loads(body)))
-    except (ValueError, RecursionError):
-        return  # the application says what is wrong with it
-    if any("\x00" in t or any("\ud800" <= c <= "\udfff" for c in t) for t in texts):
+    if any("\x00" in t or any("\ud800" <= c <= "\udfff" for c in t) for t in _texts(value)):
         raise Malformed("text must not have NUL characters or lone surrogates")
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_without_twins)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the body is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Malformed(f"the body is not valid JSON at {place}: {error.msg}") from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise Malformed("the body has a number of too many digits") from None
+    except RecursionError:
+        raise Malformed(f"the body is nested deeper than {_DEEPEST} levels") from None
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twin = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise Malformed(f"the key {twin!a:.80} is given twice in one object; give it once")
+    return found
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    row = [value]
+    for _ in range(levels):
+        row = [child for parent in row for child in _children(parent)]
+    return any(isinstance(element, dict | list) for element in row)
 
 
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, list):
-        for element in value:
-            yield from _texts(element)
     elif isinstance(value, dict):
-        for key, element in value.items():
-            yield key
-            yield from _texts(element)
+        yield from value
+    for child in _children(value):
+        yield from _texts(child)

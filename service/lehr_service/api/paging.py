@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+from lehr.schedules.arguments import is_number
 from lehr.wire.base import Path
 from lehr_service.errors import Invalid
 
@@ -15,18 +16,18 @@ def encode(*key: Any) -> str:
 
 
 def decode(cursor: str, length: int) -> list[Any]:
-    """The key in a cursor: ``length`` numbers (or null). Raises Invalid."""
+    """The key in a cursor: ``length`` parts, numbers or null, the last an id. Raises Invalid."""
     path: Path = ("after",)
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
         key = None
-    if not isinstance(key, list) or len(key) != length or not all(map(_is_key, key)):
+    if not isinstance(key, list) or len(key) != length or not _is_key(*key):
         raise Invalid("not valid: after", [(path, "give the `next` of the page before")])
     return key
 
 
-def _is_key(part: Any) -> bool:
-    if isinstance(part, int) and not isinstance(part, bool):
-        return abs(part) < 2**31
-    return part is None or isinstance(part, float)
+def _is_key(*key: Any) -> bool:
+    *values, last = key
+    is_id = type(last) is int and 0 <= last < 2**31
+    return is_id and all(value is None or is_number(value) for value in values)

@@ -81,7 +81,7 @@ async def show_trial(name: StudyName, number: TrialNumber, here: Here) -> Respon
         study, trial = _found(connection, name, number)
         history = trials.history(connection, study.id, number)
         names = workers.names(connection, [attempt.worker_id for attempt in history])
-        return trial_details(name, trial, history, names)
+        return trial_details(study, trial, history, names)
 
     return answer(await here.read(details))
 

@@ -122,6 +122,12 @@ def reaches_target(study: Study, value: float | None) -> bool:
     return value >= target if study.definition.goals[0].direction == "maximize" else value <= target
 
 
+def training_seed(study: Study, number: int) -> int:
+    """The seed of a trial's initial weights, order of data and dropout; the same in a retry."""
+    seed = study.definition.training.seed
+    return seed if isinstance(seed, int) else (study.seed + 0x9E3779B1 * (number + 1)) % 2**32
+
+
 def next_state(study: Study, now: float) -> tuple[StudyState, str] | None:
     """Where the study goes by itself, with the reason; None where it stays."""
     limits = study.definition.limits

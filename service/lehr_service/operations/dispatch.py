@@ -169,7 +169,8 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
         task=study.definition.task,
         trial=trial_view(study.name, trial),
         training=LeaseTraining(
-            epochs=study.definition.training.epochs, seed=training_seed(study, trial.number)
+            epochs=study.definition.training.epochs,
+            seed=study_rules.training_seed(study, trial.number),
         ),
         objective=goals[0] if len(goals) == 1 else None,
         objectives=list(goals),
@@ -187,9 +188,3 @@ def resolved(study: Study, trial: Trial) -> Resolved:
     """The configuration that a trial's parameters stand for."""
     params = trial.params or {}
     return resolve(study.definition.space, lambda name, _value: params[name])
-
-
-def training_seed(study: Study, number: int) -> int:
-    """The seed of initial weights and of the order of data."""
-    seed = study.definition.training.seed
-    return seed if isinstance(seed, int) else (study.seed + 0x9E3779B1 * (number + 1)) % 2**32

@@ -14,7 +14,7 @@ from lehr.wire.trials import Trial as TrialView
 from lehr.wire.workers import Worker as WorkerView
 from lehr.wire.workers import WorkerAttempt
 from lehr_service.domain.attempt import Attempt
-from lehr_service.domain.study import Study
+from lehr_service.domain.study import Study, training_seed
 from lehr_service.domain.trial import Trial
 from lehr_service.storage.workers import Worker
 
@@ -77,10 +77,11 @@ def trial_view(study_name: str, trial: Trial) -> TrialView:
 
 
 def trial_details(
-    study_name: str, trial: Trial, history: Sequence[Attempt], names: dict[str, str]
+    study: Study, trial: Trial, history: Sequence[Attempt], names: dict[str, str]
 ) -> TrialDetails:
     return TrialDetails(
-        **_trial_fields(study_name, trial),
+        **_trial_fields(study.name, trial),
+        seed=training_seed(study, trial.number),
         metrics=dict(trial.metrics),
         history=[
             AttemptView(

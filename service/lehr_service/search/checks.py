@@ -2,53 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lehr.wire.base import Path, one_of
-from lehr.wire.space import Range, SearchSpace, admits, searched
+from lehr.wire.space import Range, SearchSpace, admits, is_conditional, searched
 from lehr.wire.studies import StudyDefinition, path_of
 from lehr_service.search.errors import SearchError
 from lehr_service.search.pruners import build_pruner
 from lehr_service.search.samplers import FINITE, build_sampler
-from lehr_service.search.space import count, count_points, distribution, is_on_grid
+from lehr_service.search.space import count, count_points, is_on_grid
 
-LARGEST_SEARCH = 100_000
+LARGEST_SEARCH = 100_000  # values or points that a sampler may hold in memory at a time
 
 Problem = tuple[Path, str]
 
 
 def check_definition(definition: StudyDefinition) -> list[Problem]:
     """What Optuna would refuse, with its path in the definition; empty where all is well."""
-    problems = list(_steps(definition))
-    if problems:
-        return problems
-    if definition.sampler["name"] in FINITE:
-        points = count_points(definition.space)
-        if points > LARGEST_SEARCH:
-            message = (
-                f"the search space has {points} points, more than the {LARGEST_SEARCH} that "
-                f"{definition.sampler['name']} goes through; list fewer values, or take random"
-            )
-            return [(("sampler", "name"), message)]
-    try:
-        build_sampler(definition, seed=0, number=0)
-    except SearchError as error:
-        problems.append((("sampler",), str(error)))
-    try:
-        build_pruner(definition)
-    except SearchError as error:
-        problems.append((("pruner",), str(error)))
-    return problems
+    problems = [*_too_long(definition), *_too_many(definition), *_with_margin(definition)]
+    if not problems:  # a sampler must not be built over a space that is too large
+        problems += _refused("sampler", lambda: build_sampler(definition, seed=0, number=0))
+    return problems + _refused("pruner", lambda: build_pruner(definition))
 
 
-def _steps(definition: StudyDefinition) -> Iterator[Problem]:
+def _refused(field: str, build: Callable[[], object]) -> list[Problem]:
+    try:
+        build()
+    except SearchError as error:
+        return [((field,), str(error))]
+    return []
+
+
+def _too_long(definition: StudyDefinition) -> Iterator[Problem]:
+    """Ranges of whole numbers or steps that Optuna's GP sampler would write out in memory."""
+    if definition.sampler["name"] != "gp":
+        return
     for name, value in searched(definition.space).items():
-        try:
-            distribution(value)
-        except (ArithmeticError, ValueError) as error:
+        discrete = isinstance(value, Range) and (value.integer or value.step is not None)
+        if discrete and count(value) > LARGEST_SEARCH:
             path = ("search_space", *path_of(definition.space, name))
-            yield path, f"cannot be searched: {error or 'the step is too small for the range'}"
+            yield path, f"has {count(value)} values; gp takes up to {LARGEST_SEARCH} in a range"
+
+
+def _too_many(definition: StudyDefinition) -> Iterator[Problem]:
+    """A grid or tree of more points than its sampler can list."""
+    name = definition.sampler["name"]
+    if name in FINITE and (points := count_points(definition.space)) > LARGEST_SEARCH:
+        message = (
+            f"the search space has {points} points, more than the {LARGEST_SEARCH} that {name} "
+            "goes through; list fewer values, or take random"
+        )
+        yield ("sampler", "name"), message
+
+
+def _with_margin(definition: StudyDefinition) -> Iterator[Problem]:
+    """Optuna's CMA-ES with margin keeps points as long as the space was when they were asked."""
+    if definition.sampler.get("with_margin") and is_conditional(definition.space):
+        message = "cannot search branches with parameters of their own; leave it out"
+        yield ("sampler", "with_margin"), message
 
 
 def check_enqueued(definition: StudyDefinition, params: Mapping[str, Any]) -> list[Problem]:

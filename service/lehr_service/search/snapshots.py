@@ -68,8 +68,8 @@ def optuna_state(trial: TrialSnapshot) -> OptunaState:
 
 def final_values(trial: TrialSnapshot, objectives: int) -> list[float] | None:
     """A finished trial's values; a pruned one's is its last report, as Optuna has it."""
-    if trial.state == TrialState.COMPLETE:
-        return trial.values
+    if trial.state == TrialState.COMPLETE and trial.values is not None:
+        return [float(value) for value in trial.values]
     if trial.state == TrialState.PRUNED and trial.reports and objectives == 1:
         last = as_number(trial.reports[max(trial.reports)])
         return None if math.isnan(last) else [last]

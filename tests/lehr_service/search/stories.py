@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import optuna
+
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import TrialState
 from lehr_service.search import Mirror, TrialSnapshot
@@ -158,7 +159,7 @@ class MirrorSide:
         self.revisions: dict[int, int] = {}
         self.study_attrs = "{}"
         self.revision = 0
-        self._mirror = self.new()
+        self.mirror = self.new()
         self._turn = turn
 
     def new(self) -> Mirror:
@@ -177,11 +178,11 @@ class MirrorSide:
 
     def _acting(self) -> Mirror:
         if self._turn is not None:
-            self._mirror = self._turn(self)
-        return self._mirror
+            self.mirror = self._turn(self)
+        return self.mirror
 
     def _store(self, number: int, **fields: Any) -> None:
-        changes = self._mirror.take_changes()
+        changes = self.mirror.take_changes()
         self.revision += 1
         if changes.study is not None:
             self.study_attrs = json.dumps(changes.study)
@@ -202,7 +203,7 @@ class MirrorSide:
             row = json.loads(self.rows[changed])
             self.rows[changed] = json.dumps(row | {"attrs": attrs}, sort_keys=True)
             self.revisions[changed] = self.revision
-        self._mirror.revision = self.revision
+        self.mirror.revision = self.revision
 
     def enqueue(self, params: dict[str, Any]) -> None:
         self._store(self._acting().enqueue(params), fixed_params=params)
@@ -226,9 +227,14 @@ class MirrorSide:
         self._store(number, state=state.value, values=values)
 
 
-def restarts(side: MirrorSide, chance: random.Random = random.Random(1)) -> Mirror:  # noqa: B008
+class Restarts:
     """A turn that throws the mirror away, one time in four."""
-    return side.catch_up(side.new()) if chance.random() < 0.25 else side._mirror
+
+    def __init__(self) -> None:
+        self._chance = random.Random(1)
+
+    def __call__(self, side: MirrorSide) -> Mirror:
+        return side.catch_up(side.new()) if self._chance.random() < 0.25 else side.mirror
 
 
 class Replicas:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from lehr_service.search import Mirror, SearchError, check_definition, check_enqueued
 
 from .stories import CONDITIONAL, GRID, TREE, define
@@ -67,6 +68,17 @@ def test_enqueued_parameters_are_taken(params: dict[str, Any]) -> None:
     assert "dropout" in asked.params
 
 
+def test_lists_and_texts_in_one_choice_stay_apart() -> None:
+    space = {
+        "optimizer": {"sgd": {"learning_rate": 0.1}},
+        "schedule": {"exponential": {"decay_steps": [0.5, {"epochs": 2}], "decay_rate": 0.5}},
+        "parameters": {"w": ["[8]", [8]]},
+    }
+    mirror = Mirror(define(space), "s", 0)
+    for given in ({"w": "[8]"}, {"w": [8]}, {"exponential.decay_steps": {"epochs": 2}}):
+        assert given.items() <= mirror.ask(mirror.enqueue(given)).params.items()
+
+
 @pytest.mark.parametrize(
     ("fields", "path", "message"),
     [
@@ -76,7 +88,7 @@ def test_enqueued_parameters_are_taken(params: dict[str, Any]) -> None:
             "population size",
         ),
         (
-            {"sampler": {"name": "cmaes", "use_separable_cma": True, "with_margin": True}},
+            {"sampler": {"name": "cmaes", "use_separable_cma": True, "lr_adapt": True}},
             ("sampler",),
             "use_separable_cma",
         ),
@@ -110,10 +122,19 @@ def test_a_search_too_large_to_list_is_refused(sampler: str) -> None:
     assert "1000000000 points" in text
 
 
-def test_a_step_too_small_for_its_range_is_refused() -> None:
-    space = {**GRID, "parameters": {"y": {"low": 0.0, "high": 1.0, "step": 1e-300}}}
-    [(path, _)] = check_definition(define(space))
-    assert path == ("search_space", "parameters", "y")
+def test_a_margin_needs_one_branch() -> None:
+    sampler = {"name": "cmaes", "with_margin": True}
+    assert check_definition(define(GRID, sampler=sampler)) == []
+    [(path, _)] = check_definition(define(CONDITIONAL, sampler=sampler))
+    assert path == ("sampler", "with_margin")
+
+
+def test_a_range_that_gp_would_write_out_is_refused() -> None:
+    space = {**GRID, "parameters": {"x": {"low": 1, "high": 10**9, "int": True}}}
+    assert check_definition(define(space, sampler="tpe")) == []
+    [(path, text)] = check_definition(define(space, sampler="gp"))
+    assert path == ("search_space", "parameters", "x")
+    assert text.startswith("has 1000000000 values")
 
 
 @pytest.mark.parametrize("space", [CONDITIONAL, GRID, TREE])

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+
 from lehr.wire.trials import TrialState
 from lehr_service.search import Mirror, SearchError
 

@@ -1,242 +1,138 @@
-"""A mirror is plain Optuna, and any mirror continues what another began."""
+"""What a mirror does besides what Optuna does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from lehr_service.search import Mirror
-from optuna import pruners, samplers
 
-from .stories import (
-    CONDITIONAL,
-    GRID,
-    TREE,
-    MirrorSide,
-    PlainSide,
-    Replicas,
-    Trace,
-    define,
-    play,
-    restarts,
-    suggest_conditional,
-    suggest_grid,
-    suggest_tree,
+from lehr.wire.trials import TrialState
+from lehr_service.search import Mirror, SearchError, TrialSnapshot
+from lehr_service.search.samplers import trial_seed
+
+from .stories import CONDITIONAL, GRID, SEED, define
+
+
+def test_seeds_of_trials_stay_what_they_are() -> None:
+    """A study that a server of an earlier version began continues as it would have."""
+    assert [trial_seed(7, n) for n in range(3)] == [1664739778, 1207947808, 3697423975]
+
+
+def test_a_failed_ask_changes_nothing() -> None:
+    point = {"optimizer": "sgd", "sgd.learning_rate": 0.1, "x": 1, "y": 0.4}
+    mirror, other = (Mirror(define(GRID, sampler="grid"), "s", SEED) for _ in range(2))
+    for each in (mirror, other):
+        each.ask()
+        each.enqueue({"x": 1})  # what check_enqueued refuses
+        each.report(0, 0, 0.5)
+    with pytest.raises(SearchError, match="the sampler grid failed: All parameters must be"):
+        mirror.ask(1)
+    assert mirror.take_changes() == other.take_changes()
+    assert [mirror.enqueue(point), other.enqueue(point)] == [2, 2]
+    assert mirror.ask(2) == other.ask(2)
+    assert mirror.ask() == other.ask()
+    with pytest.raises(SearchError, match="trial 0 is not waiting"):
+        mirror.ask(0)
+
+
+def test_waiting_trials_start_in_any_order_or_not_at_all() -> None:
+    mirror = Mirror(define(CONDITIONAL), "s", SEED)
+    layers = {mirror.enqueue({"layers": n}): n for n in (1, 3, 5)}
+    assert mirror.ask(2).params["layers"] == layers[2]
+    assert mirror.ask().number == 3
+    assert mirror.ask(0).params["layers"] == layers[0]
+    mirror.tell(1, TrialState.FAIL, None)
+    assert mirror.ask().number == 4
+
+
+def test_snapshots_have_no_gap() -> None:
+    late = TrialSnapshot(1, TrialState.WAITING, None, {}, None, {}, {})
+    with pytest.raises(SearchError, match="trial 0 is missing before trial 1"):
+        Mirror(define(CONDITIONAL), "s", SEED).load([late], {})
+
+
+def completed(mirror: Mirror, *values: float) -> None:
+    """One complete trial for each value, which it reported at steps 0, 1 and 2."""
+    for value in values:
+        number = mirror.ask().number
+        for step in range(3):
+            mirror.report(number, step, value)
+        mirror.tell(number, TrialState.COMPLETE, [value])
+
+
+def judged(mirror: Mirror, *values: float | None) -> tuple[str, str]:
+    """The verdict on the last of a new trial's reports."""
+    number = mirror.ask().number
+    for step, value in enumerate(values):
+        mirror.report(number, step, value)
+    decision = mirror.judge(number)
+    return decision.word, decision.reason
+
+
+@pytest.mark.parametrize(
+    ("pruner", "values", "reason"),
+    [
+        (
+            {"name": "median"},
+            [0.9, 0.8],
+            "the median pruner: 0.8, the best up to step 1, is above the median 0.3 of 5 trials "
+            "there",
+        ),
+        (
+            {"name": "percentile", "percentile": 25},
+            [0.4],
+            "the percentile pruner: 0.4, the best up to step 0, is above 0.2, "
+            "where the best 25 % of 5 trials there end",
+        ),
+        (
+            {"name": "threshold", "lower": 0.1},
+            [0.2, 0.05],
+            "the threshold pruner: 0.05 at step 1 is below 0.1",
+        ),
+        (
+            {"name": "threshold", "upper": 0.9},
+            [None],
+            "the threshold pruner: the value at step 0 is not a number",
+        ),
+        (
+            {"name": "patient", "patience": 1, "wrapped_pruner": {"name": "median"}},
+            [0.4, 0.5, 0.6],
+            "the patient pruner: no gain of more than 0 in the last 2 steps up to step 2; "
+            "the median pruner: 0.4, the best up to step 2, is above the median 0.3 of 5 trials "
+            "there",
+        ),
+        (
+            {"name": "hyperband", "reduction_factor": 9},
+            [0.8, 0.9],
+            "the hyperband pruner: 0.9 at step 1 is not among the best 1 in 9 of the trials that "
+            "came to this rung",
+        ),
+    ],
 )
+def test_a_prune_says_why(pruner: dict[str, Any], values: list[float | None], reason: str) -> None:
+    mirror = Mirror(define(CONDITIONAL, sampler="random", pruner=pruner), "s", SEED)
+    for value in (0.1, 0.2, 0.3, 0.4, 0.5):
+        completed(mirror, value)
+        if pruner["name"] == "hyperband":
+            judged(mirror, value, value)
+    assert judged(mirror, *values) == ("prune", reason)
 
 
-@dataclass(frozen=True)
-class Story:
-    """A study written twice: as a definition, and in Optuna's own words."""
-
-    sampler: dict[str, Any]
-    plain_sampler: Callable[[int, int], Any]
-    pruner: dict[str, Any]
-    plain_pruner: Callable[[], Any]
-    space: dict[str, Any]
-    suggest: Callable[[Any], dict[str, Any]]
-    enqueued: tuple[dict[str, Any], ...] = ({"optimizer": "adam", "widths": [8, 16]}, {})
-    trials: int = 40
-    objectives: int = 1
-    needs: str = "optuna"
-
-    def define(self) -> Any:
-        goals = [
-            {"metric": "loss", "direction": "minimize"},
-            {"metric": "size", "direction": "maximize"},
-        ]
-        several = {"objectives": goals} if self.objectives > 1 else {}
-        return define(self.space, sampler=self.sampler, pruner=self.pruner, **several)
-
-    def through_mirrors(self, turn: Callable[[MirrorSide], Mirror] | None = None) -> Trace:
-        side = MirrorSide(self.define(), turn)
-        return play(side, self.trials, list(self.enqueued), self.objectives)
-
-    def through_optuna(self) -> Trace:
-        side = PlainSide(self.define(), self.plain_sampler, self.plain_pruner(), self.suggest)
-        return play(side, self.trials, list(self.enqueued), self.objectives)
+def test_going_on_has_a_reason_too() -> None:
+    mirror = Mirror(define(CONDITIONAL, pruner="median"), "s", SEED)
+    assert judged(mirror, 0.1) == ("continue", "the median pruner lets it go on at step 0")
+    free = Mirror(define(CONDITIONAL), "s", SEED)
+    assert judged(free, 0.1) == ("continue", "no pruner judges this study")
 
 
-def sampling(
-    name: str, plain: Callable[[int, int], Any], *, options: Any = None, **fields: Any
-) -> Story:
-    pruner = {"name": "median"} if fields.get("objectives", 1) == 1 else {"name": "none"}
-    plain_pruner = pruners.MedianPruner if pruner["name"] == "median" else pruners.NopPruner
-    story = {"space": CONDITIONAL, "suggest": suggest_conditional} | fields
-    return Story({"name": name} | (options or {}), plain, pruner, plain_pruner, **story)
-
-
-def tpe(seed: int, own: int) -> Any:
-    return samplers.TPESampler(seed=own, multivariate=True, group=True, constant_liar=True)
-
-
-def grid(seed: int, own: int) -> Any:
-    values = {
-        "optimizer": ["sgd"],
-        "sgd.learning_rate": [0.1, 0.01],
-        "x": [0, 1, 2],
-        "y": [0.0, 0.4, 0.8],
-    }
-    return samplers.GridSampler(values, seed=seed)
-
-
-def pruning(
-    pruner: dict[str, Any],
-    plain: Callable[[], Any],
-    sampler: tuple[str, Any] = ("random", lambda _, own: samplers.RandomSampler(seed=own)),
-) -> Story:
-    name, plain_sampler = sampler
-    return Story(
-        {"name": name}, plain_sampler, pruner, plain, CONDITIONAL, suggest_conditional, trials=50
-    )
-
-
-FLAT = {"space": GRID, "suggest": suggest_grid}
-STORIES = {
-    "tpe": sampling("tpe", tpe),
-    "tpe with options": sampling(
-        "tpe",
-        lambda _, own: samplers.TPESampler(
-            seed=own, multivariate=False, n_startup_trials=4, n_ei_candidates=6
-        ),
-        options={"multivariate": False, "startup_trials": 4, "ei_candidates": 6},
-    ),
-    "random": sampling("random", lambda _, own: samplers.RandomSampler(seed=own)),
-    "gp": sampling(
-        "gp",
-        lambda _, own: samplers.GPSampler(
-            seed=own, n_startup_trials=4, warn_independent_sampling=False
-        ),
-        options={"n_startup_trials": 4},
-        trials=9,
-        needs="torch",
-    ),
-    "cmaes": sampling(
-        "cmaes",
-        lambda _, own: samplers.CmaEsSampler(seed=own, popsize=4, warn_independent_sampling=False),
-        options={"popsize": 4},
-    ),
-    "cmaes with margin": sampling(
-        "cmaes",
-        lambda _, own: samplers.CmaEsSampler(
-            seed=own, popsize=4, with_margin=True, warn_independent_sampling=False
-        ),
-        options={"popsize": 4, "with_margin": True},
-    ),
-    "qmc": sampling(
-        "qmc",
-        lambda seed, own: samplers.QMCSampler(
-            seed=seed,
-            scramble=True,
-            independent_sampler=samplers.RandomSampler(seed=own),
-            warn_independent_sampling=False,
-        ),
-        options={"scramble": True},
-    ),
-    "grid": sampling(
-        "grid",
-        grid,
-        enqueued=({"optimizer": "sgd", "sgd.learning_rate": 0.01, "x": 2, "y": 0.8},),
-        trials=16,
-        **FLAT,
-    ),
-    "brute_force": sampling(
-        "brute_force",
-        lambda _, own: samplers.BruteForceSampler(seed=own),
-        space=TREE,
-        suggest=suggest_tree,
-        enqueued=({"optimizer": "adam"}, {"x": 0.7}),
-        trials=14,
-    ),
-    "nsga2": sampling(
-        "nsga2",
-        lambda _, own: samplers.NSGAIISampler(seed=own, population_size=6),
-        options={"population_size": 6},
-        objectives=2,
-    ),
-    "nsga2 with a crossover": sampling(
-        "nsga2",
-        lambda _, own: samplers.NSGAIISampler(
-            seed=own, population_size=6, crossover=samplers.nsgaii.SBXCrossover()
-        ),
-        options={"population_size": 6, "crossover": "sbx"},
-    ),
-    "nsga3": sampling(
-        "nsga3",
-        lambda _, own: samplers.NSGAIIISampler(seed=own, population_size=6, dividing_parameter=2),
-        options={"population_size": 6, "dividing_parameter": 2},
-        objectives=2,
-    ),
-    "tpe of two objectives": sampling("tpe", tpe, objectives=2),
-    "no pruner": pruning({"name": "none"}, pruners.NopPruner),
-    "median": pruning(
-        {"name": "median", "startup_trials": 2, "warmup_steps": 1, "interval_steps": 2},
-        lambda: pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1, interval_steps=2),
-    ),
-    "percentile": pruning(
-        {"name": "percentile", "percentile": 30.0},
-        lambda: pruners.PercentilePruner(30.0),
-    ),
-    "successive_halving": pruning(
-        {"name": "successive_halving", "reduction_factor": 2},
-        lambda: pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
-    ),
-    "hyperband": pruning(
-        {"name": "hyperband"},
-        lambda: pruners.HyperbandPruner(max_resource=9),
-    ),
-    "hyperband and tpe": pruning(
-        {"name": "hyperband"}, lambda: pruners.HyperbandPruner(max_resource=9), ("tpe", tpe)
-    ),
-    "patient": pruning(
-        {"name": "patient", "patience": 1, "wrapped_pruner": {"name": "median"}},
-        lambda: pruners.PatientPruner(pruners.MedianPruner(), patience=1),
-    ),
-    "patient alone": pruning(
-        {"name": "patient", "patience": 2, "wrapped_pruner": None},
-        lambda: pruners.PatientPruner(None, patience=2),
-    ),
-    "threshold": pruning(
-        {"name": "threshold", "upper": 1.1, "warmup_steps": 1},
-        lambda: pruners.ThresholdPruner(upper=1.1, n_warmup_steps=1),
-    ),
-    "wilcoxon": pruning(
-        {"name": "wilcoxon", "p_threshold": 0.3},
-        lambda: pruners.WilcoxonPruner(p_threshold=0.3),
-    ),
-}
-PRUNE_NOTHING = {"no pruner", "nsga2", "nsga3", "tpe of two objectives"}
-
-
-@pytest.fixture(params=STORIES, scope="module")
-def name(request: pytest.FixtureRequest) -> str:
-    pytest.importorskip(STORIES[request.param].needs)
-    return str(request.param)
-
-
-@pytest.fixture
-def story(name: str) -> Story:
-    return STORIES[name]
-
-
-@pytest.fixture(scope="module")
-def trace(name: str) -> Trace:
-    return STORIES[name].through_mirrors()
-
-
-# Optuna warns the plain side; mirrors keep it quiet, as the other tests show.
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-@pytest.mark.filterwarnings("ignore:WilcoxonPruner finds steps")
-def test_agrees_with_plain_optuna(name: str, story: Story, trace: Trace) -> None:
-    assert trace == story.through_optuna()
-    assert any(event[2] is True for event in trace) is (name not in PRUNE_NOTHING)
-
-
-def test_continues_across_restarts(story: Story, trace: Trace) -> None:
-    assert story.through_mirrors(restarts) == trace
-
-
-def test_continues_in_a_mirror_that_catches_up(story: Story, trace: Trace) -> None:
-    assert story.through_mirrors(Replicas()) == trace
+def test_a_trial_that_starts_again_is_judged_where_it_is() -> None:
+    mirror = Mirror(define(CONDITIONAL, pruner={"name": "threshold", "upper": 1.0}), "s", SEED)
+    number = mirror.ask().number
+    mirror.report(number, 0, 0.5)
+    mirror.report(number, 1, 2.0)  # the worker is lost; another begins anew
+    mirror.report(number, 0, 0.6)
+    assert mirror.judge(number).word == "continue"
+    mirror.report(number, 1, 0.7)
+    assert mirror.judge(number).word == "continue"
+    mirror.report(number, 2, 3.0)
+    assert mirror.judge(number).word == "prune"

@@ -65,11 +65,12 @@ class TrialResult:
 class Engine:
     """Trains trials; keeps the programs of the last few kinds of trial compiled.
 
-    `xla` None chooses XLA where it was measured to be faster. Not for use from several threads.
+    `programs` is how many; each holds a model's weights and slots on the device. `xla` None chooses
+    XLA where it was measured to be faster. Not for use from several threads.
     """
 
     def __init__(
-        self, tasks: Mapping[str, Task], *, programs: int = 4, xla: bool | None = None
+        self, tasks: Mapping[str, Task], *, programs: int = 16, xla: bool | None = None
     ) -> None:
         self._tasks = tasks
         self._capacity = programs

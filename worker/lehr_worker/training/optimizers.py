@@ -27,7 +27,10 @@ CLASSES: Final[Mapping[str, type]] = {
     "schedule_free_adam_w": keras.optimizers.ScheduleFreeAdamW,
 }
 
-STARTING: Final = frozenset({"learning_rate", "initial_accumulator_value"})
+STARTING_SLOTS: Final = ("initial_accumulator_value",)
+"""Arguments that the slots of a new optimizer depend on."""
+
+STARTING: Final = frozenset({"learning_rate", *STARTING_SLOTS})
 """Arguments that only a new optimizer's variables depend on, not the graph."""
 
 LIVE: Final = (

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -20,6 +19,7 @@ from lehr_worker.training.checkpoints import BadCheckpoint
 from lehr_worker.training.errors import OutOfMemory
 
 EVALUATION_BATCH: Final = 1000
+STARTS_KEPT: Final = 100
 
 
 class DeviceData:
@@ -55,7 +55,8 @@ class Program:
         self.batch_size = parameters["batch_size"]
         self.updates_per_epoch = data.samples // self.batch_size
         self.traces = 0
-        self._initial: tuple[int, list[np.ndarray]] | None = None
+        self._start: tuple[Any, list[np.ndarray], list[np.ndarray]] | None = None
+        self._starts = 0
         self._may_fall_back = xla is None
         with _out_of_memory():
             self._live_parameters = live.numbers(parameters, task.live)
@@ -65,11 +66,13 @@ class Program:
 
     def reset(self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any], seed: int) -> None:
         """Make every variable what a new model and optimizer of this seed would start with."""
+        key = (seed, *(optimizer.get(name) for name in optimizers.STARTING_SLOTS))
         with _out_of_memory():
-            _assign(self.model.variables, self._initial_values(parameters, seed))
-            fresh = optimizers.create(optimizer)
-            fresh.build(self.model.trainable_variables)
-            _assign(self._slots, optimizers.variables(fresh))
+            if self._start is None or self._start[0] != key:
+                self._start = (key, *self._starting_values(parameters, optimizer, seed))
+            _assign(self.model.variables, self._start[1])
+            _assign(self._slots, self._start[2])
+        self._optimizer.learning_rate = optimizer["learning_rate"]
         live.set_all(self._live_parameters, parameters)
         live.set_all(self._live_arguments, optimizer)
 
@@ -126,15 +129,23 @@ class Program:
             model(_take(self._data.train, [0])[0])
         return model
 
-    def _initial_values(self, parameters: Mapping[str, Any], seed: int) -> list[np.ndarray]:
-        if self._initial is None or self._initial[0] != seed:
-            # Keras draws its seeds from Python. keras.utils.set_random_seed would make TensorFlow
-            # forget its compiled functions as well, 0.2 s a trial.
-            random.seed(seed)
-            np.random.seed(seed)
-            fresh = self._build_model(parameters)
-            self._initial = (seed, [v.numpy() for v in fresh.variables])
-        return self._initial[1]
+    def _starting_values(
+        self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any], seed: int
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The variables of a new model and of a new optimizer on it."""
+        # Keras draws its seeds from Python. Setting TensorFlow's seed makes it forget its compiled
+        # functions as well (0.2 s a trial); without that, though, it keeps something of every
+        # variable ever made (0.5 MB a trial), so now and then it is made to forget.
+        self._starts += 1
+        if self._starts % STARTS_KEPT == 0:
+            tf.random.set_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
+        model = self._build_model(parameters)
+        fresh = optimizers.create(optimizer)
+        fresh.build(model.trainable_variables)
+        slots = optimizers.variables(fresh)
+        return [v.numpy() for v in model.variables], [v.numpy() for v in slots]
 
     def _build_optimizer(self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
         self._optimizer = optimizers.create(optimizer)

@@ -1,0 +1,120 @@
+"""A trial as a Python program in plain Keras that trains it again."""
+
+from __future__ import annotations
+
+import pprint
+from typing import Any
+
+from lehr.schedules import REQUIRED
+from lehr.wire.optimizers import KERAS_CLASSES, OPTIMIZERS
+from lehr.wire.space import resolve
+from lehr.wire.studies import StudyDefinition
+from lehr.wire.trials import Trial
+
+_PROGRAM = '''\
+"""Trial {number} of study {study}: {metric} {value}.
+
+Trains the configuration again in plain Keras, with the same initial weights and the same order of
+samples, and prints what it reaches. Needs: pip install 'lehr[worker]'
+"""
+
+import random
+
+import keras
+import numpy as np
+
+from lehr.schedules import build
+from lehr_worker.tasks.registry import load
+
+EPOCHS, SEED = {epochs}, {seed}
+MODULES = []  # modules with tasks of your own, as given to `lehr work --tasks`
+
+task = load(MODULES)[{task!r}]
+parameters = task.complete({parameters})
+data = task.load_data(parameters)
+batch_size = parameters["batch_size"]
+updates = len(data.x_train) // batch_size  # in an epoch; the last few samples sit it out
+
+random.seed(SEED)
+np.random.seed(SEED)
+model = task.build_model(parameters)
+model.compile(
+    optimizer=keras.optimizers.{optimizer},
+    loss=task.build_loss(parameters),
+    metrics=task.build_metrics(parameters),
+)
+learning_rate = build(
+    {schedule},
+    learning_rate={learning_rate!r},
+    warmup={warmup!r},
+    epochs=EPOCHS,
+    updates_per_epoch=updates,
+    direction={direction!r},
+)
+
+
+class FollowSchedule(keras.callbacks.Callback):
+    """Sets the learning rate of each update."""
+
+    first = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.optimizer.learning_rate = learning_rate(self.first + batch)
+
+
+follow = FollowSchedule()
+for epoch in range(EPOCHS):
+    order = np.random.default_rng((SEED, epoch)).permutation(len(data.x_train))
+    order = order[: updates * batch_size]
+    follow.first = epoch * updates
+    model.fit(
+        data.x_train[order],
+        data.y_train[order],
+        batch_size=batch_size,
+        shuffle=False,
+        callbacks=[follow],
+        verbose=0,
+    )
+    metrics = model.evaluate(data.x_validation, data.y_validation, return_dict=True, verbose=0)
+    metrics = {{f"val_{{name}}": value for name, value in metrics.items()}}
+    learning_rate.observe(metrics.get({metric!r}))
+    print(f"epoch {{epoch + 1}}/{{EPOCHS}}", {{k: round(v, 4) for k, v in metrics.items()}})
+
+print("{metric}:", metrics.get({metric!r}), "(the search reported {value})")
+'''
+
+
+def keras_code(definition: StudyDefinition, trial: Trial, seed: int) -> str:
+    """A program that trains the trial's configuration again and prints its metrics.
+
+    ``seed`` is the training's. The program needs the task's package, no server.
+    """
+    params = trial.params
+    point = resolve(definition.space, lambda name, _value: params[name])
+    goal = definition.goals[0]
+    return _PROGRAM.format(
+        number=trial.number,
+        study=trial.study,
+        metric=goal.metric,
+        value=trial.value if trial.value is not None else trial.values,
+        direction=goal.direction,
+        epochs=definition.training.epochs,
+        seed=seed,
+        task=definition.task,
+        parameters=pprint.pformat(point.parameters),
+        optimizer=_optimizer(point.optimizer),
+        schedule=pprint.pformat(point.schedule, sort_dicts=False),
+        learning_rate=point.optimizer["learning_rate"],
+        warmup=point.warmup,
+    )
+
+
+def _optimizer(optimizer: dict[str, Any]) -> str:
+    """``SGD(learning_rate=0.1, momentum=0.9)``: what differs from Keras's own defaults."""
+    name = optimizer["name"]
+    given = {n: v for n, v in optimizer.items() if n != "name"}
+    if name == "momentum":
+        given.setdefault("momentum", OPTIMIZERS[name]["momentum"].default)
+    required = {n for n, a in OPTIMIZERS[name].items() if a.default is REQUIRED}
+    ordered = sorted(given, key=lambda n: n not in required)
+    return f"{KERAS_CLASSES[name]}({', '.join(f'{n}={given[n]!r}' for n in ordered)})"

@@ -1,0 +1,38 @@
+"""A scripted server, and workers that it talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.lehr_worker.fake_server import FakeServer
+from tests.lehr_worker.working import HERE, Gate, Work, Worker
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    server = FakeServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def work(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
+    """Starts workers in threads; they are told to leave at the end."""
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    started: list[Worker] = []
+
+    def start(**options: Any) -> Worker:
+        started.append(Worker(server.url, **options))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.end()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)

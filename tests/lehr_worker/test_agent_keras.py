@@ -1,0 +1,56 @@
+"""A worker that trains real models, from its lease to the value it reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.lehr_worker.fake_server import FakeServer
+from tests.lehr_worker.working import Work
+
+from lehr_worker.agent import AgentOptions
+
+pytestmark = pytest.mark.tensorflow
+
+DIGITS = {
+    "task": "digits_mlp",
+    "epochs": 6,
+    "optimizer": {"name": "adam", "learning_rate": 0.01},
+    "schedule": {"name": "cosine", "alpha": 0.0},
+    "hidden_units": 32,
+}
+
+
+def reports_of(server: FakeServer, token: str) -> list[dict[str, Any]]:
+    server.wait_for(lambda: server.of("complete", token), seconds=60)
+    return [r for call in server.of("reports", token) for r in call.body["reports"]]
+
+
+def test_trials_of_a_real_task(server: FakeServer, work: Work) -> None:
+    work(engine=AgentOptions().engine, checkpoint_seconds=0.0)
+    (registration,) = server.wait_for(lambda: server.of("workers"), seconds=60)
+    assert registration.body["tasks"]["digits_mlp"]["properties"]["hidden_units"]
+    assert registration.body["versions"]["keras"].startswith("3.")
+
+    server.offer("t", **DIGITS)
+    whole = reports_of(server, "t")
+    assert [r["step"] for r in whole] == list(range(6))
+    assert whole[-1]["value"] == whole[-1]["metrics"]["val_accuracy"] > 0.9
+    rates = [r["learning_rate"] for r in whole]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] < 0.01
+
+    later = {"attempt": 2, "checkpoint": "there"}
+    server.checkpoints["u"] = server.checkpoints["t"]
+    server.offer("u", **(DIGITS | later))
+    resumed = reports_of(server, "u")
+    assert 0 < len(resumed) < 6
+    assert resumed == whole[-len(resumed) :]
+
+    server.checkpoints["v"] = b"of no use"
+    server.offer("v", **(DIGITS | later))
+    assert reports_of(server, "v") == whole
+
+    server.offer("w", **(DIGITS | {"parameters": {"layers": 3}}))
+    (failed,) = server.wait_for(lambda: server.of("fail", "w"))
+    assert "parameters.layers: unknown parameter of digits_mlp" in failed.body["message"]
