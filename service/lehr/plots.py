@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lehr.errors import LehrError
@@ -10,6 +11,24 @@ from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Report, Trial, TrialState
 
 _COLOURS = 10
+
+
+def save_curves(
+    file: Path,
+    definition: StudyDefinition,
+    trials: Sequence[Trial],
+    reports: Mapping[int, Sequence[Report]],
+    best: int | None,
+) -> None:
+    """Write the figure of ``draw_curves`` to a file; its ending says in which format.
+
+    Raises LehrError where matplotlib is missing, or the file cannot be written.
+    """
+    figure = draw_curves(definition, trials, reports, best)
+    try:
+        figure.savefig(file, dpi=120)
+    except (OSError, ValueError) as error:
+        raise LehrError(f"cannot write {file}: {error}") from error
 
 
 def draw_curves(

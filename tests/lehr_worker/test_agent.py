@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.lehr_worker.fake_server import FakeServer, goals
 from tests.lehr_worker.working import Gate, Work, ends_well
@@ -226,3 +228,14 @@ def test_a_worker_may_start_before_its_server(server: FakeServer, work: Work) ->
     server.wait_for(lambda: server.refused > 1)
     server.change(mode="up")
     ends_well(server)
+
+
+def test_a_module_of_tasks_that_fails_is_shown_where(
+    work: Work, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_tasks.py").write_text("import math\nmath.no_such_thing\n")
+    monkeypatch.chdir(tmp_path)
+    worker = work(engine="lehr_worker.tasks.registry:load", tasks=("failing_tasks",))
+    assert worker.left() == 2
+    assert "failing_tasks.py" in caplog.text
+    assert "no_such_thing" in caplog.text

@@ -27,8 +27,9 @@ def reports_of(server: FakeServer, token: str) -> list[dict[str, Any]]:
 
 
 def test_trials_of_a_real_task(server: FakeServer, work: Work) -> None:
-    work(engine=AgentOptions().engine, checkpoint_seconds=0.0)
-    (registration,) = server.wait_for(lambda: server.of("workers"), seconds=60)
+    worker = work(engine=AgentOptions().engine, checkpoint_seconds=0.0)
+    server.wait_for(lambda: server.of("workers") or worker.status is not None, seconds=60)
+    (registration,) = server.of("workers")
     assert registration.body["tasks"]["digits_mlp"]["properties"]["hidden_units"]
     assert registration.body["versions"]["keras"].startswith("3.")
 

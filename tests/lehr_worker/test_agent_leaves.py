@@ -102,7 +102,7 @@ def test_a_trainer_of_real_models_does_not_outlive_a_killed_agent(
 ) -> None:
     server.offer("t", task="digits_mlp", epochs=1_000_000)
     agent = start(engine=AgentOptions().engine)
-    server.wait_for(lambda: server.steps("t"), seconds=60)
+    server.wait_for(lambda: server.steps("t") or agent.poll() is not None, seconds=60)
     (trainer,) = children(agent.pid)
     agent.kill()
     until(lambda: not is_alive(trainer))

@@ -40,9 +40,7 @@ class Lab:
 
     def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{name}.log").open("ab")
-        process = subprocess.Popen(
-            [LEHR, *command], env=self._environment, stdout=log, stderr=log
-        )
+        process = subprocess.Popen([LEHR, *command], env=self._environment, stdout=log, stderr=log)
         log.close()
         self._processes.append(process)
         return process

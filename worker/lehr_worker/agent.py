@@ -151,8 +151,7 @@ class Agent:
         while not self.departure.leaving.is_set():
             message = trainer.next(TICK_SECONDS)
             if message is not None and message.kind == "unusable":
-                log.error("%s", message.body["message"])
-                log.debug("%s", message.body["traceback"])
+                log.error("%s", _told(message.body))
                 self._status = MISUSED
                 return False
             if message is not None and message.kind == "ready":
@@ -189,10 +188,8 @@ class Agent:
         attempt = Attempt(self._client, lease, trainer)
         self._busy[attempt.token] = attempt
         with self._known_keeper().holding(attempt):
-            chosen = _parameters(lease)
-            log.info(
-                "%s: attempt %d on %s: %s", attempt.label, lease.attempt, trainer.device, chosen
-            )
+            about = lease.attempt, trainer.device, _parameters(lease)
+            log.info("%s: attempt %d on %s: %s", attempt.label, *about)
             if self.departure.leaving.is_set():
                 attempt.end(failure("preempted", "claimed while the worker was leaving"))
             else:
@@ -323,6 +320,10 @@ def _join(threads: list[threading.Thread], seconds: float) -> None:
         if thread.is_alive():
             thread.join(seconds)
             return
+
+
+def _told(body: dict[str, Any]) -> str:
+    return f"{body['message']}\n{body['traceback']}".rstrip()
 
 
 def _parameters(lease: Lease) -> str:

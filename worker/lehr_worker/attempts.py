@@ -18,7 +18,7 @@ from lehr_worker.uploads import Uploads
 
 T = TypeVar("T")
 
-REPORTS_A_REQUEST = 10_000
+REPORTS_A_REQUEST = 1_000  # the server limits the size of a body
 
 log = logging.getLogger(__name__)
 

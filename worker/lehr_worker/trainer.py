@@ -21,6 +21,7 @@ from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.failures import raised
 from lehr_worker.recorder import Recorder
+from lehr_worker.tasks.registry import TaskError
 from lehr_worker.training.errors import Diverged, OutOfMemory
 
 log = logging.getLogger(__name__)
@@ -110,14 +111,21 @@ def main() -> None:
     threading.Thread(target=orders.listen, name="orders", daemon=True).start()
     try:
         engine = make_engine(setup["engine"], setup["tasks"])
+    except TaskError as error:
+        channel.send("unusable", {"message": str(error), "traceback": _cause(error)})
+        return
     except (Exception, SystemExit) as error:
-        channel.send(
-            "unusable", {"message": str(error), "traceback": raised("error", error).traceback}
-        )
+        told = raised("error", error)
+        channel.send("unusable", {"message": told.message, "traceback": told.traceback})
         return
     channel.send("ready", {"tasks": dict(engine.schemas), "versions": dict(engine.versions)})
     while True:
         train(engine, orders.next_trial(), orders, channel, setup["checkpoint_seconds"])
+
+
+def _cause(error: TaskError) -> str:
+    """Where the user's own module failed, if that is the reason."""
+    return raised("error", error.__cause__).traceback if error.__cause__ else ""
 
 
 def make_engine(place: str, tasks: Sequence[str]) -> Trains:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,12 +14,21 @@ from lehr.cli import render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
 from lehr.cli.definitions import load_definition, read_value
 from lehr.cli.watch import watch_study
-from lehr.errors import Invalid, ServerUnreachable
+from lehr.errors import Invalid, LehrError, ServerUnreachable
+from lehr.keras_code import keras_code
+from lehr.plots import save_curves
 from lehr.wire.errors import FieldError
 from lehr.wire.studies import Study, StudyDefinition, StudyState
 from lehr.wire.trials import Trial, TrialState
 
 app = typer.Typer(help="Create, follow and steer studies.", no_args_is_help=True)
+
+
+class Form(StrEnum):
+    """What the best trial may be written as."""
+
+    KERAS = "keras"
+
 
 File = Annotated[
     str,
@@ -140,16 +151,60 @@ def trials(
 
 @app.command()
 def best(
-    name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
+    name: StudyName,
+    form: Annotated[
+        Form | None,
+        typer.Option("--as", help="keras: a program in plain Keras that trains it again."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the program to this file.")
+    ] = None,
+    as_json: AsJson = False,
+    server: Server = None,
+    token: Token = None,
 ) -> None:
     """Show the best trial; with several objectives, those that no other trial beats in all."""
     with connected(server, token) as client:
         found = client.best(name)
-        if as_json and isinstance(found, Trial):
+        if form is Form.KERAS:
+            first = found if isinstance(found, Trial) else found[0]
+            seed = client.trial(name, first.number).seed
+            _write(keras_code(client.study(name).definition, first, seed), output)
+        elif as_json and isinstance(found, Trial):
             render.print_json(found)
         else:
             listed = [found] if isinstance(found, Trial) else found
             _print_trials(listed, as_json, "no trial is complete yet")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise LehrError(f"cannot write {output}: {error.strerror}") from error
+    typer.echo(f"wrote {output}")
+
+
+@app.command()
+def plot(
+    name: StudyName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture: .png, .svg or .pdf.")
+    ],
+    server: Server = None,
+    token: Token = None,
+) -> None:
+    """Draw the learning curves of a study beside the learning rates that made them."""
+    with connected(server, token) as client:
+        study = client.study(name)
+        trials = list(client.trials(name))
+        reports = {t.number: client.reports(name, t.number) for t in trials if t.steps}
+        best_number = study.best.number if study.best else None
+        save_curves(output, study.definition, trials, reports, best_number)
+    typer.echo(f"wrote {output}")
 
 
 def _print_trials(trials: Iterable[Trial], as_json: bool, otherwise: str) -> None:

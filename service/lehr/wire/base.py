@@ -87,6 +87,12 @@ def _storable(text: str) -> str:
     return text
 
 
+def _addressable(name: str) -> str:
+    if name in (".", ".."):  # clients take these out of an address
+        raise ValueError("must have a letter, a digit, - or _ in it")
+    return name
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Measured = Annotated[Number | None, BeforeValidator(_finite_or_none)]
@@ -96,6 +102,6 @@ Moment = Annotated[
     PlainSerializer(lambda m: m.isoformat().replace("+00:00", "Z"), str, when_used="json"),
 ]
 Text = Annotated[str, AfterValidator(_storable)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,100}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,100}$"), AfterValidator(_addressable)]
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 MetricName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_./ -]{0,99}$")]

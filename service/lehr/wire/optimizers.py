@@ -7,6 +7,7 @@ installed Keras. Bounds are those outside which the published update rule has no
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from lehr.schedules import REQUIRED, Argument
@@ -14,6 +15,11 @@ from lehr.schedules import REQUIRED, Argument
 
 def _unit(default: float, doc: str) -> Argument:
     return Argument(kind="number", default=default, low=0.0, below=1.0, doc=doc)
+
+
+def _above_zero(argument: Argument) -> Argument:
+    """The same argument without 0, where Keras refuses it or divides by it."""
+    return replace(argument, low=None, above=0.0)
 
 
 def _positive(default: float | None, doc: str) -> Argument:
@@ -93,7 +99,7 @@ OPTIMIZERS: Mapping[str, Mapping[str, Argument]] = MappingProxyType(
             clip_threshold=_positive(1.0, "clipping threshold of the update"),
             relative_step=_flag(True, "rate is capped by 1 / sqrt(update)"),
         ),
-        "lion": _with(beta_1=_BETA_1, beta_2=_unit(0.99, "decay of the moment")),
+        "lion": _with(beta_1=_above_zero(_BETA_1), beta_2=_unit(0.99, "decay of the moment")),
         "lamb": _with(**_ADAM),
         "muon": _with(
             weight_decay=_nonnegative(0.004, "decoupled weight decay"),
@@ -114,7 +120,7 @@ OPTIMIZERS: Mapping[str, Mapping[str, Argument]] = MappingProxyType(
             exclude_embeddings=_flag(True, "embeddings are left to Adam"),
         ),
         "schedule_free_adam_w": _with(
-            beta_1=_BETA_1,
+            beta_1=_above_zero(_BETA_1),
             beta_2=_BETA_2,
             epsilon=_nonnegative(1e-8, "added to the denominator"),
             warmup_steps=Argument(

@@ -53,9 +53,6 @@ SAMPLERS: Catalogue = MappingProxyType(
             "seed": _SEED,
             "n_startup_trials": _count(10, "random trials before the first estimate"),
             "n_ei_candidates": _count(24, "candidates a suggestion", low=1, high=10_000),
-            "prior_weight": Argument(
-                kind="number", default=1.0, above=0.0, doc="weight of the prior"
-            ),
             "multivariate": _flag(True, "model parameters jointly"),
             "group": _flag(True, "model each branch of a conditional space jointly"),
             "constant_liar": _flag(True, "keep parallel trials apart"),
@@ -215,13 +212,17 @@ def check_sampler(sampler: dict[str, Any], objectives: int, problems: Problems, 
         problems.add((*path, "dividing_parameter"), message)
 
 
-def check_pruner(pruner: dict[str, Any], problems: Problems, path: Path) -> None:
-    """Rules across a pruner's options, as Optuna's constructors have them."""
+def check_pruner(pruner: dict[str, Any], epochs: int, problems: Problems, path: Path) -> None:
+    """Rules across a pruner's options, for trainings of so many epochs."""
     lower, upper = pruner.get("lower"), pruner.get("upper")
     if pruner["name"] == "threshold":
         if lower is None and upper is None:
             problems.add(path, "a threshold pruner needs lower or upper")
         elif lower is not None and upper is not None and lower > upper:
             problems.add((*path, "lower"), "must not be above upper")
+    full = pruner.get("max_resource") or epochs
+    if pruner["name"] == "hyperband" and full < pruner.get("min_resource", 1):
+        message = f"must not be above max_resource, the steps of a full trial ({full})"
+        problems.add((*path, "min_resource"), message)
     if isinstance(pruner.get("wrapped_pruner"), dict):
-        check_pruner(pruner["wrapped_pruner"], problems, (*path, "wrapped_pruner"))
+        check_pruner(pruner["wrapped_pruner"], epochs, problems, (*path, "wrapped_pruner"))

@@ -112,8 +112,6 @@ def _read_pruner(raw: Any) -> Any:
     problems = Problems()
     pruner = read_choice(raw, "pruner", PRUNERS, problems, ())
     problems.raise_if_any()
-    check_pruner(pruner, problems, ())
-    problems.raise_if_any()
     return pruner
 
 
@@ -185,6 +183,7 @@ class StudyDefinition(Wire):
         if self.objectives is not None:
             self._check_several(problems)
         self._check_sampler(problems)
+        check_pruner(self.pruner, self.training.epochs, problems, ("pruner",))
         problems.raise_if_any()
         return self
 

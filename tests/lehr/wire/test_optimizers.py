@@ -70,5 +70,5 @@ def test_the_table_admits_its_own_defaults_and_asks_for_a_rate(name):
 @pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf"), "0.1", True, None])
 def test_no_optimizer_takes_a_rate_that_is_not_above_zero(rate):
     for arguments in OPTIMIZERS.values():
-        with pytest.raises(ValueError, match="^learning_rate: must be"):
+        with pytest.raises(ValueError, match=r"^learning_rate: must be"):
             arguments["learning_rate"].check("learning_rate", rate)

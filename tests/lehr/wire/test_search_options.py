@@ -43,6 +43,7 @@ LEFT_OUT = {
     "inc_popsize",
     "independent_sampler",
     "mutation",
+    "prior_weight",
     "reference_points",
     "restart_strategy",
     "search_space",

@@ -6,25 +6,11 @@ from typing import Any, Final
 import keras
 
 from lehr.schedules import REQUIRED
-from lehr.wire.optimizers import OPTIMIZERS
+from lehr.wire.optimizers import KERAS_CLASSES, OPTIMIZERS
 from lehr_worker.training import live
 
 CLASSES: Final[Mapping[str, type]] = {
-    "sgd": keras.optimizers.SGD,
-    "momentum": keras.optimizers.SGD,
-    "rmsprop": keras.optimizers.RMSprop,
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "adadelta": keras.optimizers.Adadelta,
-    "adagrad": keras.optimizers.Adagrad,
-    "adamax": keras.optimizers.Adamax,
-    "nadam": keras.optimizers.Nadam,
-    "ftrl": keras.optimizers.Ftrl,
-    "adafactor": keras.optimizers.Adafactor,
-    "lion": keras.optimizers.Lion,
-    "lamb": keras.optimizers.Lamb,
-    "muon": keras.optimizers.Muon,
-    "schedule_free_adam_w": keras.optimizers.ScheduleFreeAdamW,
+    name: getattr(keras.optimizers, class_name) for name, class_name in KERAS_CLASSES.items()
 }
 
 STARTING_SLOTS: Final = ("initial_accumulator_value",)
