@@ -1,0 +1,61 @@
+"""A trial as a program: it is Python, and its optimizer is one that Keras makes."""
+
+import ast
+
+import pytest
+
+from lehr.keras_code import keras_code
+from lehr.wire.optimizers import OPTIMIZERS
+from lehr.wire.studies import StudyDefinition
+from lehr.wire.trials import Trial
+
+
+def program(optimizer, params, schedule=None):
+    definition = StudyDefinition.model_validate(
+        {
+            "name": "study",
+            "task": "digits_mlp",
+            "objective": {"metric": "val_loss", "direction": "minimize"},
+            "search_space": {
+                "optimizer": {optimizer: {"learning_rate": {"low": 0.01, "high": 0.1}}},
+                "schedule": schedule or {"constant": {}},
+                "parameters": {"hidden_units": 16},
+            },
+            "training": {"epochs": 2},
+        }
+    )
+    trial = Trial.model_validate(
+        {
+            "study": "study",
+            "number": 3,
+            "state": "complete",
+            "params": {"optimizer": optimizer, f"{optimizer}.learning_rate": 0.05} | params,
+            "value": 0.5,
+            "attempts": 1,
+            "steps": 2,
+            "revision": 1,
+            "created_at": "2026-01-01T00:00:00Z",
+        }
+    )
+    return keras_code(definition, trial, seed=7)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_is_written_as_keras_makes_it(name):
+    import keras
+
+    code = program(name, {"schedule": "constant"})
+    call = next(k for k in ast.walk(ast.parse(code)) if getattr(k, "arg", "") == "optimizer")
+    made = eval(ast.unparse(call.value), {"keras": keras})
+    assert float(made.learning_rate) == pytest.approx(0.05)
+    if name == "momentum":
+        assert made.momentum == 0.9
+
+
+def test_the_schedule_and_the_parameters_are_the_trials():
+    schedule = {"cosine": {"alpha": {"low": 0.0, "high": 0.1}}}
+    code = program("sgd", {"schedule": "cosine", "cosine.alpha": 0.03}, schedule)
+    assert "{'name': 'cosine', 'alpha': 0.03}" in code
+    assert "{'hidden_units': 16}" in code
+    assert "EPOCHS, SEED = 2, 7" in code
