@@ -12,12 +12,12 @@ from functools import partial
 from importlib.metadata import version
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from lehr_service.api import attempts, errors, health, studies, trials, workers
 from lehr_service.api.changes import Changes
-from lehr_service.api.deps import Server
+from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
 from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
@@ -53,6 +53,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         version=version("lehr"),
         summary="Hyperparameter search for optimizers, learning rates and decay schedules",
         lifespan=lifespan,
+        redirect_slashes=False,
+        dependencies=[Depends(no_unknown_query)],
     )
     errors.install(app)
     app.add_middleware(Guard, settings=settings)

@@ -40,6 +40,15 @@ class StudyUnknown(NotFound):
         super().__init__(f"there is no study {name!r}")
 
 
+class StudyDeleted(NotFound):
+    """It was there when the request came."""
+
+    code = "study_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("the study was deleted")
+
+
 class TrialUnknown(NotFound):
     code = "trial_unknown"
 

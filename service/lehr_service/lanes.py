@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from lehr_service.domain.study import Study
-from lehr_service.errors import NotFound, ServiceError, Unavailable
+from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
 from lehr_service.operations.desk import Desk
 from lehr_service.search import Mirror, TrialSnapshot
 from lehr_service.storage import studies, trials
@@ -128,7 +128,7 @@ class Lanes:
         """Results in the order of acts, an exception in place of a result where one was raised."""
         try:
             return self._transact(lane, acts)
-        except NotFound as error:
+        except StudyDeleted as error:
             return [error] * len(acts)
         except Exception as error:
             lane.mirror = None
@@ -144,7 +144,7 @@ class Lanes:
         with self._database.write() as connection:
             study = studies.lock(connection, lane.study_id)
             if study is None:
-                raise NotFound("the study was deleted")
+                raise StudyDeleted
             desk = Desk(
                 connection=connection,
                 study=study,

@@ -101,3 +101,40 @@ def test_an_unknown_worker_is_told_to_register(server, create):
     body = {"request_id": str(uuid.uuid4())}
     for answer in (server.http.post(f"{url}/claim", json=body), server.http.post(f"{url}/drain")):
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "worker_unknown")
+
+
+@pytest.mark.parametrize("reference", ["http://127.0.0.1:1/schema", "#/nowhere"])
+def test_a_schema_that_does_not_stand_alone_is_refused(server, reference):
+    tasks = {"task": {"properties": {"units": {"$ref": reference}}}}
+    answer = server.http.post("/v1/workers", json={"name": "worker", "tasks": tasks})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["fields"][0]["path"] == "tasks.task"
+
+
+def test_a_schema_may_refer_to_its_own_definitions(server, definition, simulated):
+    schema = {
+        "$defs": {"Units": {"type": "integer", "minimum": 1}},
+        "properties": {"units": {"$ref": "#/$defs/Units"}},
+        "required": ["depth"],
+    }
+    simulated(server.http, tasks={"task": schema})
+    study = definition()
+    study["search_space"]["parameters"] = {"units": 0}
+    assert server.http.post("/v1/studies", json=study).status_code == 422
+    study["search_space"]["parameters"] = {"units": 3}
+    assert server.http.post("/v1/studies", json=study).status_code == 201
+
+
+def test_a_misspelt_query_is_refused(server):
+    answer = server.http.get("/v1/studies?sate=paused")
+    assert answer.json()["error"]["fields"] == [
+        {
+            "path": "sate",
+            "message": "unknown query parameter; known are after, limit or state",
+        }
+    ]
+
+
+def test_a_token_of_no_study_is_unknown(server):
+    url = f"/v1/attempts/999-{'0' * 32}/complete"
+    assert server.http.post(url, json={}).json()["error"]["code"] == "attempt_unknown"

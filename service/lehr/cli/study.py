@@ -17,7 +17,7 @@ from lehr.cli.watch import watch_study
 from lehr.errors import Invalid, LehrError, ServerUnreachable
 from lehr.keras_code import keras_code
 from lehr.plots import save_curves
-from lehr.wire.errors import FieldError
+from lehr.wire.errors import FieldError, found_wrong
 from lehr.wire.studies import Study, StudyDefinition, StudyState
 from lehr.wire.trials import Trial, TrialState
 
@@ -73,11 +73,8 @@ def _check_here(definition: dict[str, Any]) -> None:
         StudyDefinition.model_validate(definition)
     except ValidationError as error:
         wrong = [
-            FieldError(
-                path=".".join(map(str, problem["loc"])),
-                message=problem["msg"].removeprefix("Value error, "),
-            )
-            for problem in error.errors()
+            FieldError(path=".".join(map(str, path)), message=message)
+            for path, message in found_wrong(error.errors())
         ]
         named = ", ".join(field.path for field in wrong)
         raise Invalid(422, "invalid", f"not valid: {named}", wrong) from error

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from pydantic import Field
 
-from lehr.wire.base import Wire
+from lehr.wire.base import Path, Wire
+
+_NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
+_SHOULD = re.compile(r"^(?:Input|String|List|Dictionary|Data) should ")
 
 
 class FieldError(Wire):
@@ -24,3 +31,25 @@ class ErrorAnswer(Wire):
     """Body of every answer with a status of 400 or above."""
 
     error: ErrorBody
+
+
+def found_wrong(errors: Iterable[Mapping[str, Any]]) -> list[tuple[Path, str]]:
+    """Path and message of what pydantic found wrong, each once, in words that say what to do."""
+    return list(dict.fromkeys((_path(error["loc"]), _message(error)) for error in errors))
+
+
+def _path(location: Path) -> Path:
+    return location[1:] if location[:1] in (("body",), ("query",), ("path",)) else location
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown field; leave it out or correct its name"
+    if error["type"] == "missing":
+        return "required"
+    if error["type"] == "string_pattern_mismatch":
+        return f"must match {error['ctx']['pattern']}"
+    if error["type"] in _NO_MAPPING:
+        return "must be a mapping"
+    message: str = error["msg"].removeprefix("Value error, ")
+    return _SHOULD.sub("must ", message)

@@ -7,7 +7,7 @@ from functools import partial
 
 from lehr.wire.workers import Lease
 from lehr_service.api.deps import Server
-from lehr_service.errors import NotFound, WorkerUnknown
+from lehr_service.errors import StudyDeleted
 from lehr_service.operations import dispatch
 
 
@@ -44,9 +44,7 @@ async def _first_lease(
     for study_id in study_ids:
         try:
             lease = await here.lanes.submit(study_id, act)
-        except WorkerUnknown:
-            raise
-        except NotFound:  # the study was deleted meanwhile
+        except StudyDeleted:
             continue
         if lease is not None:
             return lease

@@ -13,9 +13,10 @@ from fastapi import Depends, Path, Request, Response
 from pydantic import AfterValidator, BaseModel
 from sqlalchemy import Connection
 
+from lehr.wire.base import one_of
 from lehr.wire.errors import ErrorAnswer
 from lehr_service.api.changes import Changes
-from lehr_service.errors import AttemptUnknown, StudyUnknown, WorkerUnknown
+from lehr_service.errors import AttemptUnknown, Invalid, StudyDeleted, StudyUnknown, WorkerUnknown
 from lehr_service.lanes import Clock, Lanes
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.dispatch import study_of
@@ -60,7 +61,10 @@ class Server:
         study_id = study_of(token)
         if study_id is None:
             raise AttemptUnknown
-        return await self.lanes.submit(study_id, act)
+        try:
+            return await self.lanes.submit(study_id, act)
+        except StudyDeleted:
+            raise AttemptUnknown from None
 
 
 def server(request: Request) -> Server:
@@ -84,6 +88,16 @@ def _worker_id(worker_id: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", worker_id):
         raise WorkerUnknown(worker_id)
     return worker_id
+
+
+def no_unknown_query(request: Request) -> None:
+    """Refuse query parameters that the endpoint does not have; a misspelt filter is no filter."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    unknown = sorted(request.query_params.keys() - known)
+    if unknown:
+        takes = f"known are {one_of(sorted(known))}" if known else "there are none here"
+        message = f"unknown query parameter; {takes}"
+        raise Invalid(f"not valid: {', '.join(unknown)}", [((n,), message) for n in unknown])
 
 
 Here = Annotated[Server, Depends(server)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -12,13 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from lehr.wire.errors import ErrorAnswer, ErrorBody
+from lehr.wire.errors import ErrorAnswer, ErrorBody, found_wrong
 from lehr_service.errors import Invalid, Malformed, ServiceError, Unavailable
 
 log = logging.getLogger(__name__)
 
-_NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
-_SHOULD = re.compile(r"^(?:Input|String|List|Dictionary|Data) should ")
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -42,28 +39,9 @@ def invalid(errors: list[Any]) -> ServiceError:
     """What pydantic found wrong with a request."""
     if any(error["type"] == "json_invalid" for error in errors):
         return Malformed("the body is not valid JSON")
-    fields = [(_path(error["loc"]), _message(error)) for error in errors]
-    unique = list(dict.fromkeys(fields))
-    named = ", ".join(".".join(map(str, path)) or "body" for path, _ in unique)
-    return Invalid(f"not valid: {named}", unique)
-
-
-def _path(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    inside = location[1:] if location[:1] in (("body",), ("query",), ("path",)) else location
-    return tuple(inside)
-
-
-def _message(error: dict[str, Any]) -> str:
-    if error["type"] == "extra_forbidden":
-        return "unknown field; leave it out or correct its name"
-    if error["type"] == "missing":
-        return "required"
-    if error["type"] == "string_pattern_mismatch":
-        return f"must match {error['ctx']['pattern']}"
-    if error["type"] in _NO_MAPPING:
-        return "must be a mapping"
-    message: str = error["msg"].removeprefix("Value error, ")
-    return _SHOULD.sub("must ", message)
+    fields = found_wrong(errors)
+    named = ", ".join(".".join(map(str, path)) or "body" for path, _ in fields)
+    return Invalid(f"not valid: {named}", fields)
 
 
 async def _service_error(_request: Request, error: Exception) -> Response:

@@ -41,8 +41,9 @@ class Guard:
         token = self._settings.token
         if token is None or scope["path"] in _OPEN:
             return
-        given = Headers(scope=scope).get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        matches = hmac.compare_digest(given.encode(), token.encode())
+        if scheme.lower() != "bearer" or not matches:
             raise Unauthorized
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
-from jsonschema import Draft202012Validator, SchemaError
 from sqlalchemy import Connection
 
 from lehr.wire.workers import (
@@ -24,6 +23,7 @@ from lehr.wire.workers import Worker as WorkerView
 from lehr_service.api.claims import claim as claim_trial
 from lehr_service.api.deps import Here, Server, WorkerId, answer, refuses
 from lehr_service.errors import Invalid, WorkerUnknown
+from lehr_service.operations.studies import check_schema
 from lehr_service.operations.views import moment, worker_view
 from lehr_service.storage import studies, trials, workers
 
@@ -61,12 +61,8 @@ async def register(registration: Registration, here: Here) -> Response:
 
 
 def _check_schemas(tasks: Mapping[str, dict[str, Any]]) -> None:
-    wrong = []
-    for name, schema in tasks.items():
-        try:
-            Draft202012Validator.check_schema(schema)
-        except SchemaError as error:
-            wrong.append((("tasks", name), f"is no JSON schema: {error.message}"))
+    found = {name: check_schema(schema) for name, schema in tasks.items()}
+    wrong = [(("tasks", name), message) for name, message in found.items() if message]
     if wrong:
         raise Invalid("tasks must map each name to a JSON schema", wrong)
 

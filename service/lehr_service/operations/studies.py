@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -103,18 +105,31 @@ def check_parameters(connection: Connection, definition: StudyDefinition, now: f
 def _against_schema(
     parameters: Mapping[str, Value], schema: Mapping[str, Any]
 ) -> Sequence[tuple[Path, str]]:
-    known = schema.get("properties", {})
+    """What the schema has against values that the parameters may take, one problem a parameter.
+
+    What is required is not looked at: a task has defaults for what a study leaves out.
+    """
+    rules = {keyword: rule for keyword, rule in schema.items() if keyword != "required"}
+    # An empty registry: nothing that a schema refers to is ever fetched.
+    validator = Draft202012Validator(rules, registry=Registry())
     wrong: list[tuple[Path, str]] = []
     for name, value in parameters.items():
-        path = ("search_space", "parameters", name)
-        if name in known:
-            validator = Draft202012Validator(known[name])
-            errors = (e.message for s in _samples(value) for e in validator.iter_errors(s))
-            wrong += [(path, message) for message in list(errors)[:1]]
-        elif schema.get("additionalProperties", True) is False:
-            takes = ", ".join(known) or "no parameters"
-            wrong.append((path, f"unknown to the task, which takes {takes}"))
+        errors = (e.message for s in _samples(value) for e in validator.iter_errors({name: s}))
+        message = next(errors, None)
+        if message is not None:
+            wrong.append((("search_space", "parameters", name), message))
     return wrong
+
+
+def check_schema(schema: Mapping[str, Any]) -> str | None:
+    """What is wrong with a task's JSON schema of parameters; None where nothing is."""
+    try:
+        Draft202012Validator.check_schema(schema)
+        list(Draft202012Validator(schema, registry=Registry()).iter_errors({}))
+        _against_schema({name: Constant(0) for name in schema.get("properties", {})}, schema)
+    except (SchemaError, Unresolvable, RecursionError) as error:
+        return f"is no JSON schema that stands alone: {getattr(error, 'message', error)}"
+    return None
 
 
 def _samples(value: Value) -> Iterator[Any]:

@@ -66,12 +66,12 @@ def page(
         query = query.where(studies.c.state == state.value)
     if after is not None:
         query = query.where(studies.c.id < after)
-    return [_study(row) for row in connection.execute(query)]
+    return [_study(row) for row in connection.execute(query).all()]
 
 
 def active(connection: Connection) -> list[Study]:
     query = select(studies).where(studies.c.state == StudyState.ACTIVE.value)
-    return [_study(row) for row in connection.execute(query)]
+    return [_study(row) for row in connection.execute(query).all()]
 
 
 def least_virtual_time(connection: Connection) -> float:

@@ -73,7 +73,7 @@ def first_waiting(connection: Connection, study_id: int) -> Trial | None:
 
 def in_state(connection: Connection, study_id: int, state: TrialState) -> list[Trial]:
     query = _in_state(study_id, state).order_by(trials.c.number)
-    return [_trial(row) for row in connection.execute(query)]
+    return [_trial(row) for row in connection.execute(query).all()]
 
 
 def _in_state(study_id: int, state: TrialState) -> Select[Any]:
@@ -98,7 +98,9 @@ def best(connection: Connection, study_id: int, direction: str) -> Trial | None:
 def complete_with_values(connection: Connection, study_id: int) -> list[Trial]:
     """Complete trials of a study with several objectives."""
     query = _in_state(study_id, TrialState.COMPLETE).order_by(trials.c.number)
-    return [trial for trial in map(_trial, connection.execute(query)) if trial.objective_values]
+    return [
+        trial for trial in map(_trial, connection.execute(query).all()) if trial.objective_values
+    ]
 
 
 def changed_since(
@@ -111,7 +113,7 @@ def changed_since(
         .order_by(trials.c.number)
     )
     found = []
-    for row in connection.execute(query):
+    for row in connection.execute(query).all():
         values = dict(row._mapping)
         attrs = values.pop("attrs")
         found.append((_from(values), attrs))
@@ -137,7 +139,7 @@ def page(
     query = _ordered(query, order_by)
     if after is not None:
         query = query.where(_beyond(order_by, *after))
-    return [_trial(row) for row in connection.execute(query.limit(limit))]
+    return [_trial(row) for row in connection.execute(query.limit(limit)).all()]
 
 
 def _ordered(query: Select[Any], order_by: OrderBy) -> Select[Any]:
@@ -220,14 +222,14 @@ def history(connection: Connection, study_id: int, number: int) -> list[Attempt]
         .where(attempts.c.study_id == study_id, attempts.c.trial == number)
         .order_by(attempts.c.attempt)
     )
-    return [_attempt(row) for row in connection.execute(query)]
+    return [_attempt(row) for row in connection.execute(query).all()]
 
 
 def running_of_worker(connection: Connection, worker_id: str) -> list[Attempt]:
     query = select(*_ATTEMPT_COLUMNS).where(
         attempts.c.worker_id == worker_id, attempts.c.outcome.is_(None)
     )
-    return [_attempt(row) for row in connection.execute(query)]
+    return [_attempt(row) for row in connection.execute(query).all()]
 
 
 def running_tokens(connection: Connection, tokens: Sequence[str]) -> set[str]:
@@ -235,7 +237,7 @@ def running_tokens(connection: Connection, tokens: Sequence[str]) -> set[str]:
     query = select(attempts.c.token).where(
         attempts.c.token.in_(tokens), attempts.c.outcome.is_(None)
     )
-    return set(connection.execute(query).scalars()) if tokens else set()
+    return set(connection.execute(query).scalars().all()) if tokens else set()
 
 
 def _one_attempt(connection: Connection, condition: ColumnElement[bool]) -> Attempt | None:
@@ -290,7 +292,7 @@ def curve(
     )
     if attempt is not None:
         query = query.where(reports.c.attempt == attempt)
-    return list({row.step: row for row in connection.execute(query)}.values())
+    return list({row.step: row for row in connection.execute(query).all()}.values())
 
 
 def curves_of(
@@ -304,7 +306,7 @@ def curves_of(
     )
     if len(wanted) <= 500:  # databases bound the length of a list of parameters
         query = query.where(reports.c.trial.in_(wanted))
-    for trial, step, value in connection.execute(query.order_by(reports.c.attempt)):
+    for trial, step, value in connection.execute(query.order_by(reports.c.attempt)).all():
         if trial in found:
             found[trial][step] = value
     return found

@@ -68,26 +68,26 @@ def drain(connection: Connection, worker_id: str) -> Worker | None:
 def listed(connection: Connection, *, limit: int) -> list[Worker]:
     """Workers that are here, by name."""
     query = select(workers).where(workers.c.lost.is_(False)).order_by(workers.c.name, workers.c.id)
-    return [_worker(row) for row in connection.execute(query.limit(limit))]
+    return [_worker(row) for row in connection.execute(query.limit(limit)).all()]
 
 
 def names(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """Names by id."""
     query = select(workers.c.id, workers.c.name).where(workers.c.id.in_(ids))
-    return {row.id: row.name for row in connection.execute(query)}
+    return {row.id: row.name for row in connection.execute(query).all()}
 
 
 def overdue(connection: Connection, now: float) -> list[Worker]:
     """Workers past their deadline that are not given up, or left attempts behind."""
     leftover = exists().where(attempts.c.worker_id == workers.c.id, attempts.c.outcome.is_(None))
     query = select(workers).where(workers.c.deadline <= now, workers.c.lost.is_(False) | leftover)
-    return [_worker(row) for row in connection.execute(query)]
+    return [_worker(row) for row in connection.execute(query).all()]
 
 
 def schemas(connection: Connection, task: str, now: float) -> list[Mapping[str, Any]]:
     """The parameter schemas of a task as the workers that are here offer it."""
     query = select(workers.c.tasks).where(workers.c.lost.is_(False), workers.c.deadline > now)
-    return [tasks[task] for tasks in connection.execute(query).scalars() if task in tasks]
+    return [tasks[task] for tasks in connection.execute(query).scalars().all() if task in tasks]
 
 
 def _worker(row: Row[Any]) -> Worker:
