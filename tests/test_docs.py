@@ -1,0 +1,60 @@
+"""What the documents say is true: examples are valid, every setting is there."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lehr.cli.definitions import load_definition
+from lehr.schedules import SCHEDULES
+from lehr.wire.search import PRUNERS, SAMPLERS
+from lehr.wire.studies import StudyDefinition
+from lehr_service.settings import Settings
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+
+
+def test_the_readmes_study_is_valid(tmp_path):
+    example = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
+    (tmp_path / "study.yaml").write_text(example)
+    definition = StudyDefinition.model_validate(load_definition(str(tmp_path / "study.yaml")))
+    assert definition.limits.timeout == 7200
+    assert definition.search_space["optimizer"]["adam"]["learning_rate"]["low"] == 1e-5
+
+
+def test_the_quickstarts_study_is_wide_enough():
+    raw = yaml.safe_load((PROJECT / "deploy" / "quickstart.yaml").read_text())
+    definition = StudyDefinition.model_validate(raw)
+    assert len(definition.space.optimizer) >= 4
+    assert len(definition.space.schedule) >= 5
+    assert definition.limits.max_trials >= 24
+    assert definition.pruner["name"] != "none"
+
+
+@pytest.mark.parametrize("name", [f"LEHR_{name.upper()}" for name in Settings.model_fields])
+def test_every_setting_is_documented(name):
+    assert name in README
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, *SAMPLERS, *PRUNERS])
+def test_every_schedule_sampler_and_pruner_is_named(name):
+    assert re.search(rf"\b{name}\b", README)
+
+
+@pytest.mark.parametrize("name", ["deploy/quickstart", "tests/run", ".ci/run"])
+def test_scripts_can_be_run(name):
+    assert (PROJECT / name).stat().st_mode & 0o111
+
+
+def test_the_lock_has_every_dependency():
+    lines = (PROJECT / "requirements.lock").read_text().splitlines()
+    locked = {line.split("==")[0] for line in lines if "==" in line}
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"]]
+    for extra, dependencies in project["optional-dependencies"].items():
+        wanted += dependencies if extra != "all" else []
+    names = {re.split(r"[\[><=]", dependency)[0].lower() for dependency in wanted}
+    assert names <= locked
