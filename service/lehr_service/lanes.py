@@ -23,7 +23,7 @@ from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
 from lehr_service.operations.desk import Desk
 from lehr_service.search import Mirror, TrialSnapshot
-from lehr_service.storage import studies, trials
+from lehr_service.storage import reports, studies, trials
 from lehr_service.storage.session import Database
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class Lanes:
 
 def _snapshots(connection: Connection, study_id: int, revision: int) -> list[TrialSnapshot]:
     changed = trials.changed_since(connection, study_id, revision)
-    curves = trials.curves_of(connection, study_id, [trial.number for trial, _ in changed])
+    curves = reports.curves_of(connection, study_id, [trial.number for trial, _ in changed])
     return [
         TrialSnapshot(
             number=trial.number,

@@ -63,6 +63,10 @@ def test_another_worker_finishes_the_trial_of_a_killed_one(lab, digits, wait_for
     assert [r["value"] for r in curve[: len(seen)]] == [r["value"] for r in seen]
 
 
+def reports(here, number):
+    return here.get(f"/v1/studies/digits/trials/{number}/reports")
+
+
 def test_a_killed_server_loses_nothing_and_searches_on(lab, digits, wait_for):
     here = lab()
     here.start("worker", "work", "--devices", "cpu")
@@ -70,10 +74,13 @@ def test_a_killed_server_loses_nothing_and_searches_on(lab, digits, wait_for):
     here.post("/v1/studies", **study)
     here.post("/v1/studies", **study | {"name": "unbroken", "weight": 0.001})
     wait_for(lambda: here.study()["counts"]["complete"] >= 5, 90)
+    acknowledged = {t["number"]: reports(here, t["number"]) for t in here.trials()}
     here.server.send_signal(signal.SIGKILL)
     here.server.wait()
     here.server = here.start("server", "serve")
     wait_for(here.is_ready, 60)
+    for number, seen in acknowledged.items():
+        assert reports(here, number)[: len(seen)] == seen
     wait_for(lambda: here.study("unbroken")["state"] == "completed", 120)
 
     broken, unbroken = here.trials(), here.trials("unbroken")

@@ -15,7 +15,7 @@ from lehr_service.domain.attempt import check_attempt
 from lehr_service.errors import AttemptUnknown, NoCheckpoint
 from lehr_service.operations import trials as operations
 from lehr_service.operations.dispatch import study_of
-from lehr_service.storage import trials
+from lehr_service.storage import attempts, reports
 
 router = APIRouter(prefix="/v1/attempts/{token}", tags=["attempts"])
 
@@ -78,11 +78,11 @@ async def load_checkpoint(token: str, here: Here) -> Response:
 
     def stored(connection: Connection) -> bytes:
         known = study_of(token) is not None
-        attempt = trials.attempt_by_token(connection, token) if known else None
+        attempt = attempts.by_token(connection, token) if known else None
         if attempt is None:
             raise AttemptUnknown
         check_attempt(attempt)
-        row = trials.checkpoint(connection, attempt.study_id, attempt.trial)
+        row = reports.checkpoint(connection, attempt.study_id, attempt.trial)
         if row is None:
             raise NoCheckpoint
         return bytes(row.content)

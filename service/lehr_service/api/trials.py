@@ -16,7 +16,7 @@ from lehr_service.domain.trial import Trial
 from lehr_service.errors import TrialUnknown
 from lehr_service.operations import trials as operations
 from lehr_service.operations.views import report_view, trial_details, trial_view
-from lehr_service.storage import trials, workers
+from lehr_service.storage import attempts, reports, trials, workers
 from lehr_service.storage.trials import OrderBy
 
 router = APIRouter(prefix="/v1/studies/{name}/trials", tags=["trials"])
@@ -79,7 +79,7 @@ async def show_trial(name: StudyName, number: TrialNumber, here: Here) -> Respon
 
     def details(connection: Connection) -> TrialDetails:
         study, trial = _found(connection, name, number)
-        history = trials.history(connection, study.id, number)
+        history = attempts.history(connection, study.id, number)
         names = workers.names(connection, [attempt.worker_id for attempt in history])
         return trial_details(study, trial, history, names)
 
@@ -97,7 +97,7 @@ async def list_reports(
 
     def curve(connection: Connection) -> list[Report]:
         study, _ = _found(connection, name, number)
-        rows = trials.curve(connection, study.id, number, attempt)
+        rows = reports.curve(connection, study.id, number, attempt)
         return [report_view(row) for row in rows]
 
     body = _REPORTS.dump_json(await here.read(curve))

@@ -25,7 +25,7 @@ from lehr_service.api.deps import Here, Server, WorkerId, answer, refuses
 from lehr_service.errors import Invalid, WorkerUnknown
 from lehr_service.operations.studies import check_schema
 from lehr_service.operations.views import moment, worker_view
-from lehr_service.storage import studies, trials, workers
+from lehr_service.storage import attempts, studies, trials, workers
 
 router = APIRouter(prefix="/v1/workers", tags=["workers"])
 
@@ -81,7 +81,7 @@ async def list_workers(here: Here) -> Response:
 
 def _view(connection: Connection, worker: workers.Worker) -> WorkerView:
     running = []
-    for attempt in trials.running_of_worker(connection, worker.id):
+    for attempt in attempts.running_of_worker(connection, worker.id):
         study = studies.by_id(connection, attempt.study_id)
         trial = trials.get(connection, attempt.study_id, attempt.trial)
         if study is not None and trial is not None:
@@ -105,7 +105,7 @@ async def heartbeat(worker_id: WorkerId, beat: Heartbeat, here: Here) -> Respons
         worker = workers.heard(connection, worker_id, now, now + here.settings.lease_seconds)
         if worker is None:
             raise WorkerUnknown(worker_id)
-        held = trials.running_tokens(connection, beat.attempts)
+        held = attempts.running_tokens(connection, beat.attempts)
         return HeartbeatAnswer(
             deadline=moment(worker.deadline),
             stop=[token for token in beat.attempts if token not in held],

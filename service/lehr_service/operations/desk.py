@@ -15,7 +15,7 @@ from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, ending
 from lehr_service.search import Mirror
-from lehr_service.storage import studies, trials, workers
+from lehr_service.storage import attempts, reports, studies, trials, workers
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Desk:
         metrics: dict[str, float | None] | None = None,
     ) -> Trial:
         """End an attempt, and with it its trial unless that waits again."""
-        trials.end_attempt(
+        attempts.end(
             self.connection,
             replace(
                 attempt,
@@ -114,7 +114,7 @@ class Desk:
     ) -> Trial:
         """Finish a trial and tell the sampler."""
         self.mirror.tell(trial.number, state, None if values is None else list(values))
-        trials.remove_checkpoint(self.connection, self.study.id, trial.number)
+        reports.remove_checkpoint(self.connection, self.study.id, trial.number)
         several = len(self.study.definition.goals) > 1
         return self.save(
             trial,
@@ -141,7 +141,7 @@ class Desk:
 
     def _cancel_running(self) -> None:
         for trial in trials.in_state(self.connection, self.study.id, TrialState.RUNNING):
-            attempt = trials.running_attempt(self.connection, self.study.id, trial.number)
+            attempt = attempts.running_of_trial(self.connection, self.study.id, trial.number)
             if attempt is not None:
                 self.end(attempt, trial, Outcome.CANCELLED)
 

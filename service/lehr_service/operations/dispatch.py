@@ -20,7 +20,7 @@ from lehr_service.errors import WorkerUnknown
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, report_view, trial_view
 from lehr_service.search import SearchError
-from lehr_service.storage import studies, trials, workers
+from lehr_service.storage import attempts, reports, studies, trials, workers
 
 _TOKEN = re.compile(r"([0-9a-f]{1,7})-[0-9a-f]{32}")
 
@@ -40,7 +40,7 @@ def choose_study(connection: Connection, worker_id: str, request_id: str) -> Can
     first; among equals the one with the fewest claims for its weight so far. A request that was
     answered before goes to the study that answered it. Raises WorkerUnknown.
     """
-    answered = trials.attempt_by_request(connection, worker_id, request_id)
+    answered = attempts.by_request(connection, worker_id, request_id)
     if answered is not None:
         return Candidates([answered.study_id])
     worker = workers.get(connection, worker_id)
@@ -73,7 +73,7 @@ def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
     first heartbeat is noticed too. The same request id gets the same lease.
     """
-    answered = trials.attempt_by_request(desk.connection, worker_id, request_id)
+    answered = attempts.by_request(desk.connection, worker_id, request_id)
     if answered is not None:
         return lease(desk, answered)
     worker = workers.get(desk.connection, worker_id)
@@ -141,7 +141,7 @@ def _start(desk: Desk, trial: Trial, worker: workers.Worker, request_id: str) ->
         outcome=None,
         started_at=desk.now,
     )
-    trials.add_attempt(desk.connection, attempt, request_id)
+    attempts.add(desk.connection, attempt, request_id)
     desk.change(virtual_time=desk.study.virtual_time + 1 / desk.study.definition.weight)
     desk.heard.add(worker.id)
     return attempt
@@ -160,7 +160,7 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
     if trial is None:
         raise RuntimeError(f"attempt {attempt.token} has no trial")
     point = resolved(study, trial)
-    stored = trials.has_checkpoint(connection, study.id, trial.number)
+    stored = reports.has_checkpoint(connection, study.id, trial.number)
     goals = study.definition.goals
     return Lease(
         token=attempt.token,
@@ -178,7 +178,7 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
         schedule=point.schedule,
         warmup=point.warmup,
         parameters=point.parameters,
-        reports=[report_view(r) for r in trials.curve(connection, study.id, trial.number)],
+        reports=[report_view(r) for r in reports.curve(connection, study.id, trial.number)],
         checkpoint=f"/v1/attempts/{attempt.token}/checkpoint" if stored else None,
         deadline=moment(desk.deadline),
     )

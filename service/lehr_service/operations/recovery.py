@@ -10,7 +10,7 @@ from lehr.wire.trials import Outcome
 from lehr_service.domain.attempt import is_expired
 from lehr_service.domain.study import is_overdue
 from lehr_service.operations.desk import Desk
-from lehr_service.storage import studies, trials, workers
+from lehr_service.storage import attempts, studies, trials, workers
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def suspects(connection: Connection, now: float, grace_until: float) -> list[Sus
             worker.deadline,
             [
                 (attempt.study_id, attempt.token)
-                for attempt in trials.running_of_worker(connection, worker.id)
+                for attempt in attempts.running_of_worker(connection, worker.id)
             ],
         )
         for worker in workers.overdue(connection, now)
@@ -40,7 +40,7 @@ def suspects(connection: Connection, now: float, grace_until: float) -> list[Sus
 
 def expire(desk: Desk, token: str) -> bool:
     """Take the trial back from an attempt whose lease has run out; False where it has not."""
-    attempt = trials.attempt_by_token(desk.connection, token)
+    attempt = attempts.by_token(desk.connection, token)
     if attempt is None or attempt.outcome is not None:
         return False
     worker = workers.get(desk.connection, attempt.worker_id)

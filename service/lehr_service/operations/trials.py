@@ -23,10 +23,10 @@ from lehr_service.errors import (
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, trial_view
 from lehr_service.search import SearchError, check_enqueued
-from lehr_service.storage import trials
+from lehr_service.storage import attempts, reports, trials
 
 
-def report(desk: Desk, token: str, reports: Sequence[NewReport]) -> Verdict:
+def report(desk: Desk, token: str, sent: Sequence[NewReport]) -> Verdict:
     """Store intermediate values in the order of steps and judge each; the last verdict is answered.
 
     A report that is stored already gets the verdict that was stored with it. Raises LeaseLost,
@@ -34,14 +34,14 @@ def report(desk: Desk, token: str, reports: Sequence[NewReport]) -> Verdict:
     """
     attempt = _attempt(desk, token)
     if attempt.outcome is not None:
-        return _verdict_of_ended(desk, attempt, reports)
-    _check_steps(desk, attempt, reports)
+        return _verdict_of_ended(desk, attempt, sent)
+    _check_steps(desk, attempt, sent)
     desk.heard.add(attempt.worker_id)
     trial = _trial(desk, attempt.trial)
     word: Word = "continue"
     reason = ""
-    for new in reports:
-        stored = trials.report(desk.connection, attempt, new.step)
+    for new in sent:
+        stored = reports.get(desk.connection, attempt, new.step)
         if stored is not None:
             word, reason = stored.verdict, stored.reason
             continue
@@ -51,23 +51,23 @@ def report(desk: Desk, token: str, reports: Sequence[NewReport]) -> Verdict:
     return Verdict(verdict=word, reason=reason, deadline=moment(desk.deadline))
 
 
-def _verdict_of_ended(desk: Desk, attempt: Attempt, reports: Sequence[NewReport]) -> Verdict:
+def _verdict_of_ended(desk: Desk, attempt: Attempt, sent: Sequence[NewReport]) -> Verdict:
     """A repeated report hears the verdict that ended its attempt; anything else is refused."""
     deadline = moment(desk.deadline)
     if attempt.outcome is Outcome.CANCELLED:
         return Verdict(verdict="stop", reason="the trial was cancelled", deadline=deadline)
-    for new in reversed(reports):
-        stored = trials.report(desk.connection, attempt, new.step)
+    for new in reversed(sent):
+        stored = reports.get(desk.connection, attempt, new.step)
         if stored is not None and stored.verdict != "continue":
             return Verdict(verdict=stored.verdict, reason=stored.reason, deadline=deadline)
     check_attempt(attempt)
     raise LeaseLost("ended")
 
 
-def _check_steps(desk: Desk, attempt: Attempt, reports: Sequence[NewReport]) -> None:
+def _check_steps(desk: Desk, attempt: Attempt, sent: Sequence[NewReport]) -> None:
     epochs = desk.study.definition.training.epochs
-    last = trials.last_step(desk.connection, attempt)
-    for index, new in enumerate(reports):
+    last = reports.last_step(desk.connection, attempt)
+    for index, new in enumerate(sent):
         path = ("reports", index, "step")
         if new.step >= epochs:
             raise Invalid(
@@ -76,7 +76,7 @@ def _check_steps(desk: Desk, attempt: Attempt, reports: Sequence[NewReport]) -> 
             )
         if new.step > last:
             last = new.step
-        elif trials.report(desk.connection, attempt, new.step) is None:
+        elif reports.get(desk.connection, attempt, new.step) is None:
             raise Invalid(
                 f"step {new.step} is out of order",
                 [(path, f"steps rise within an attempt; the last one was {last}")],
@@ -87,7 +87,7 @@ def _judge(desk: Desk, attempt: Attempt, trial: Trial, new: NewReport) -> tuple[
     """Store one report with its verdict; a verdict other than continue ends the attempt."""
     is_first = new.step >= trial.steps
     word, reason, outcome = _decide(desk, trial, new, is_first)
-    trials.add_report(
+    reports.add(
         desk.connection,
         {
             "study_id": desk.study.id,
@@ -161,7 +161,7 @@ def _final_values(desk: Desk, trial: Trial, completion: Completion) -> Sequence[
         raise Invalid(message, [(("values",), message)])
     if completion.value is not None or "value" in completion.model_fields_set:
         return [completion.value]
-    curve = [r.value for r in trials.curve(desk.connection, desk.study.id, trial.number)]
+    curve = [r.value for r in reports.curve(desk.connection, desk.study.id, trial.number)]
     if not curve:
         message = "there are no reports to select it from: send a value"
         raise Invalid(message, [(("value",), message)])
@@ -199,7 +199,7 @@ def stop(desk: Desk, number: int) -> TrialView:
     trial = _trial(desk, number)
     if trial.state.is_finished:
         raise InvalidTransition(f"trial {number} of {desk.study.name!r} is {trial.state} already")
-    attempt = trials.running_attempt(desk.connection, desk.study.id, number)
+    attempt = attempts.running_of_trial(desk.connection, desk.study.id, number)
     if attempt is None:
         trial = desk.finish(trial, TrialState.FAIL, Outcome.CANCELLED.value)
     else:
@@ -240,12 +240,12 @@ def save_checkpoint(desk: Desk, token: str, content: bytes, sha256: str | None) 
         "content": content,
         "saved_at": desk.now,
     }
-    trials.save_checkpoint(desk.connection, row)
+    reports.save_checkpoint(desk.connection, row)
     return found
 
 
 def _attempt(desk: Desk, token: str) -> Attempt:
-    attempt = trials.attempt_by_token(desk.connection, token)
+    attempt = attempts.by_token(desk.connection, token)
     if attempt is None or attempt.study_id != desk.study.id:
         raise AttemptUnknown
     return attempt

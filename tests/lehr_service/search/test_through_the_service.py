@@ -1,0 +1,66 @@
+"""The same stories over HTTP: what the service suggests and prunes is what plain Optuna does."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lehr.wire.trials import TrialState
+
+from .stories import SEED, play
+from .test_agreement import STORIES
+
+
+class ServiceSide:
+    """A researcher and a worker of the service, who do what the story says."""
+
+    def __init__(self, http: Any, definition: Any) -> None:
+        self._http = http
+        body = definition.model_dump(mode="json", exclude_none=True)
+        body["sampler"] |= {"seed": SEED}
+        self._post("/v1/studies", body)
+        self._worker = self._post("/v1/workers", {"name": "w", "tasks": {"t": {}}})["id"]
+        self._tokens: dict[int, str] = {}
+
+    def _post(self, path: str, body: Any) -> Any:
+        answer = self._http.post(path, json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    def enqueue(self, params: dict[str, Any]) -> None:
+        self._post("/v1/studies/s/trials", {"params": params})
+
+    def ask(self) -> tuple[int, dict[str, Any]]:
+        request = {"request_id": str(uuid.uuid4())}
+        lease = self._post(f"/v1/workers/{self._worker}/claim", request)
+        number = lease["trial"]["number"]
+        self._tokens[number] = lease["token"]
+        return number, lease["trial"]["params"]
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        body = {"reports": [{"step": step, "value": value}]}
+        verdict = self._post(f"/v1/attempts/{self._tokens[number]}/reports", body)
+        assert verdict["reason"]
+        return verdict["verdict"] == "prune"
+
+    def tell(self, number: int, state: TrialState, values: list[float] | None) -> None:
+        path = f"/v1/attempts/{self._tokens[number]}"
+        if state is TrialState.FAIL:
+            self._post(f"{path}/fail", {"outcome": "error"})
+        elif state is TrialState.COMPLETE and values is not None:
+            body = {"value": values[0]} if len(values) == 1 else {"values": values}
+            self._post(f"{path}/complete", body)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.filterwarnings("ignore:WilcoxonPruner finds steps")
+@pytest.mark.parametrize("name", STORIES)
+def test_the_service_agrees_with_plain_optuna(serve: Any, name: str) -> None:
+    pytest.importorskip(STORIES[name].needs)
+    story = replace(STORIES[name], trials=min(STORIES[name].trials, 24))
+    side = ServiceSide(serve().http, story.define())
+    trace = play(side, story.trials, list(story.enqueued), story.objectives)
+    assert trace == story.through_optuna()
