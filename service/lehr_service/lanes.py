@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
 from lehr_service.operations.desk import Desk
+from lehr_service.operations.ledger import Ledger
 from lehr_service.search import Mirror, TrialSnapshot
 from lehr_service.storage import reports, studies, trials
 from lehr_service.storage.session import Database
@@ -48,7 +49,7 @@ class _Lane:
     study_id: int
     queue: list[_Command] = field(default_factory=list)
     running: bool = False
-    mirror: Mirror | None = None
+    memory: tuple[Mirror, Ledger] | None = None  # None: nothing is known, or it may be wrong
 
 
 class Lanes:
@@ -131,7 +132,7 @@ class Lanes:
         except StudyDeleted as error:
             return [error] * len(acts)
         except Exception as error:
-            lane.mirror = None
+            lane.memory = None
             if len(acts) > 1:  # so that the act that cannot be done fails alone
                 return [result for act in acts for result in self._answer(lane, [act])]
             if isinstance(error, DBAPIError):
@@ -145,32 +146,38 @@ class Lanes:
             study = studies.lock(connection, lane.study_id)
             if study is None:
                 raise StudyDeleted
+            mirror, ledger = self._caught_up(lane, connection, study)
             desk = Desk(
-                connection=connection,
+                unflushed=connection,
                 study=study,
-                mirror=self._caught_up(lane, connection, study),
+                mirror=mirror,
+                ledger=ledger,
                 now=self._clock(),
                 lease_seconds=self._lease_seconds,
                 grace_until=self.grace_until,
             )
             results = [_try(act, desk) for act in acts]
             desk.close()
-        desk.mirror.revision = desk.study.revision
+        mirror.revision = desk.study.revision
+        ledger.forget_finished()
         if desk.study.state.is_finished:
-            lane.mirror = None
+            lane.memory = None
         return results
 
-    def _caught_up(self, lane: _Lane, connection: Connection, study: Study) -> Mirror:
-        """The lane's mirror with all that other servers, or the last run, have stored."""
-        mirror = lane.mirror or Mirror(study.definition, study.name, study.seed)
-        lane.mirror = mirror
-        if mirror.revision != study.revision:
-            mirror.load(
-                _snapshots(connection, study.id, mirror.revision),
-                studies.attrs(connection, study.id),
-            )
-            mirror.revision = study.revision
-        return mirror
+    def _caught_up(
+        self, lane: _Lane, connection: Connection, study: Study
+    ) -> tuple[Mirror, Ledger]:
+        """What the lane remembers, with all that other servers, or the last run, have stored."""
+        if lane.memory is not None and lane.memory[0].revision == study.revision:
+            return lane.memory
+        mirror = lane.memory[0] if lane.memory else Mirror(study.definition, study.name, study.seed)
+        mirror.load(
+            _snapshots(connection, study.id, mirror.revision),
+            studies.attrs(connection, study.id),
+        )
+        mirror.revision = study.revision
+        lane.memory = mirror, Ledger(study.id)
+        return lane.memory
 
 
 def _snapshots(connection: Connection, study_id: int, revision: int) -> list[TrialSnapshot]:

@@ -14,8 +14,10 @@ from lehr_service.domain import study as study_rules
 from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, ending
+from lehr_service.errors import AttemptUnknown, TrialUnknown
+from lehr_service.operations.ledger import Ledger
 from lehr_service.search import Mirror
-from lehr_service.storage import attempts, reports, studies, trials, workers
+from lehr_service.storage import attempts, studies, trials, workers
 
 
 @dataclass
@@ -26,14 +28,37 @@ class Desk:
     the others of its batch alone.
     """
 
-    connection: Connection
+    unflushed: Connection  # for rows that no act of the batch has written
     study: Study
     mirror: Mirror
+    ledger: Ledger
     now: float
     lease_seconds: float
     grace_until: float
-    changed: bool = False
     heard: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._found = self.study
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, with all changes so far written, for queries that may look at them."""
+        self.ledger.flush(self.unflushed)
+        return self.unflushed
+
+    def trial(self, number: int) -> Trial:
+        """Raises TrialUnknown."""
+        trial = self.ledger.trial(self.unflushed, number)
+        if trial is None:
+            raise TrialUnknown(self.study.name, number)
+        return trial
+
+    def attempt(self, token: str) -> Attempt:
+        """Raises AttemptUnknown."""
+        attempt = self.ledger.attempt(self.unflushed, token)
+        if attempt is None or attempt.study_id != self.study.id:
+            raise AttemptUnknown
+        return attempt
 
     @property
     def revision(self) -> int:
@@ -48,19 +73,18 @@ class Desk:
     def change(self, **values: Any) -> None:
         """Change the study."""
         self.study = replace(self.study, **values)
-        self.changed = True
 
     def add(self, trial: Trial) -> Trial:
         """Store a new trial and count it."""
         trial = replace(trial, revision=self.revision)
-        trials.add(self.connection, self.study.id, trial)
+        self.ledger.add_trial(trial)
         self._count(trial, 1)
         return trial
 
     def save(self, old: Trial, **values: Any) -> Trial:
         """Store a changed trial and count it in its new state."""
         new = replace(old, **values, revision=self.revision)
-        trials.save(self.connection, self.study.id, new)
+        self.ledger.save_trial(new)
         self._count(old, -1)
         self._count(new, 1)
         return new
@@ -88,15 +112,14 @@ class Desk:
         metrics: dict[str, float | None] | None = None,
     ) -> Trial:
         """End an attempt, and with it its trial unless that waits again."""
-        attempts.end(
-            self.connection,
+        self.ledger.end_attempt(
             replace(
                 attempt,
                 outcome=outcome,
                 message=message,
                 traceback=traceback,
                 finished_at=self.now,
-            ),
+            )
         )
         lost = trial.lost + (outcome is Outcome.LOST)
         state, reason = ending(outcome, lost, self.study.definition.retry.max_attempts)
@@ -114,7 +137,7 @@ class Desk:
     ) -> Trial:
         """Finish a trial and tell the sampler."""
         self.mirror.tell(trial.number, state, None if values is None else list(values))
-        reports.remove_checkpoint(self.connection, self.study.id, trial.number)
+        self.ledger.remove_checkpoint(trial.number)
         several = len(self.study.definition.goals) > 1
         return self.save(
             trial,
@@ -151,12 +174,18 @@ class Desk:
 
     def close(self) -> None:
         """Write what changed; the last act of the transaction."""
+        self.ledger.flush(self.unflushed)
         changes = self.mirror.take_changes()
-        for number, attrs in changes.trials.items():
-            trials.save_attrs(self.connection, self.study.id, number, attrs, self.revision)
-        if self.changed or changes.trials or changes.study is not None:
+        if changes.trials:
+            trials.save_attrs(self.unflushed, self.study.id, changes.trials, self.revision)
+        if self.study is not self._found or changes.trials or changes.study is not None:
             self.study = replace(self.study, revision=self.revision)
-            studies.save(self.connection, self.study, changes.study)
+            studies.save(
+                self.unflushed,
+                self.study,
+                with_definition=self.study.definition is not self._found.definition,
+                study_attrs=changes.study,
+            )
         # In one order everywhere: two lanes that hear two workers must not wait for each other.
         for worker_id in sorted(self.heard):
-            workers.heard(self.connection, worker_id, self.now, self.deadline)
+            workers.heard(self.unflushed, worker_id, self.now, self.deadline)

@@ -73,10 +73,10 @@ def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
     first heartbeat is noticed too. The same request id gets the same lease.
     """
-    answered = attempts.by_request(desk.connection, worker_id, request_id)
+    answered = desk.ledger.claimed(desk.unflushed, worker_id, request_id)
     if answered is not None:
         return lease(desk, answered)
-    worker = workers.get(desk.connection, worker_id)
+    worker = workers.get(desk.unflushed, worker_id)
     if worker is None or worker.lost:
         raise WorkerUnknown(worker_id)
     desk.settle()
@@ -93,9 +93,9 @@ def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
 
 
 def _next_trial(desk: Desk) -> Trial | None:
-    waiting = trials.first_waiting(desk.connection, desk.study.id)
-    if waiting is not None:
-        return _waiting_trial(desk, waiting)
+    if desk.study.waiting:
+        waiting = trials.first_waiting(desk.connection, desk.study.id)
+        return None if waiting is None else _waiting_trial(desk, waiting)
     if not study_rules.may_start(desk.study, new_point=True, restart=False):
         return None
     if desk.mirror.is_exhausted():
@@ -141,7 +141,7 @@ def _start(desk: Desk, trial: Trial, worker: workers.Worker, request_id: str) ->
         outcome=None,
         started_at=desk.now,
     )
-    attempts.add(desk.connection, attempt, request_id)
+    desk.ledger.add_attempt(attempt, request_id)
     desk.change(virtual_time=desk.study.virtual_time + 1 / desk.study.definition.weight)
     desk.heard.add(worker.id)
     return attempt
@@ -155,12 +155,11 @@ def study_of(token: str) -> int | None:
 
 def lease(desk: Desk, attempt: Attempt) -> Lease:
     """All that a worker needs to train the attempt's trial."""
-    connection, study = desk.connection, desk.study
-    trial = trials.get(connection, study.id, attempt.trial)
-    if trial is None:
-        raise RuntimeError(f"attempt {attempt.token} has no trial")
+    study, trial = desk.study, desk.trial(attempt.trial)
     point = resolved(study, trial)
-    stored = reports.has_checkpoint(connection, study.id, trial.number)
+    started_before = trial.attempts > 1 or trial.steps > 0
+    curve = reports.curve(desk.connection, study.id, trial.number) if started_before else []
+    stored = started_before and reports.has_checkpoint(desk.connection, study.id, trial.number)
     goals = study.definition.goals
     return Lease(
         token=attempt.token,
@@ -178,7 +177,7 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
         schedule=point.schedule,
         warmup=point.warmup,
         parameters=point.parameters,
-        reports=[report_view(r) for r in reports.curve(connection, study.id, trial.number)],
+        reports=[report_view(row) for row in curve],
         checkpoint=f"/v1/attempts/{attempt.token}/checkpoint" if stored else None,
         deadline=moment(desk.deadline),
     )

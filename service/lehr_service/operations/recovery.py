@@ -10,7 +10,7 @@ from lehr.wire.trials import Outcome
 from lehr_service.domain.attempt import is_expired
 from lehr_service.domain.study import is_overdue
 from lehr_service.operations.desk import Desk
-from lehr_service.storage import attempts, studies, trials, workers
+from lehr_service.storage import attempts, studies, workers
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,15 @@ def suspects(connection: Connection, now: float, grace_until: float) -> list[Sus
 
 def expire(desk: Desk, token: str) -> bool:
     """Take the trial back from an attempt whose lease has run out; False where it has not."""
-    attempt = attempts.by_token(desk.connection, token)
-    if attempt is None or attempt.outcome is not None:
+    attempt = desk.attempt(token)
+    if attempt.outcome is not None:
         return False
-    worker = workers.get(desk.connection, attempt.worker_id)
+    worker = workers.get(desk.unflushed, attempt.worker_id)
     if worker is not None and not is_expired(worker.deadline, desk.now, desk.grace_until):
         return False
-    trial = trials.get(desk.connection, desk.study.id, attempt.trial)
-    if trial is None:
-        return False
-    desk.end(attempt, trial, Outcome.LOST, message="not heard of before its deadline")
+    desk.end(
+        attempt, desk.trial(attempt.trial), Outcome.LOST, message="not heard of before its deadline"
+    )
     desk.settle()
     return True
 

@@ -14,16 +14,14 @@ from lehr_service.domain import study as study_rules
 from lehr_service.domain.attempt import Attempt, check_attempt
 from lehr_service.domain.trial import Trial, select_value
 from lehr_service.errors import (
-    AttemptUnknown,
     Invalid,
     InvalidTransition,
     LeaseLost,
-    TrialUnknown,
 )
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, trial_view
 from lehr_service.search import SearchError, check_enqueued
-from lehr_service.storage import attempts, reports, trials
+from lehr_service.storage import attempts, reports
 
 
 def report(desk: Desk, token: str, sent: Sequence[NewReport]) -> Verdict:
@@ -32,18 +30,19 @@ def report(desk: Desk, token: str, sent: Sequence[NewReport]) -> Verdict:
     A report that is stored already gets the verdict that was stored with it. Raises LeaseLost,
     Invalid for a step beyond the training or out of order, AttemptUnknown.
     """
-    attempt = _attempt(desk, token)
+    attempt = desk.attempt(token)
     if attempt.outcome is not None:
         return _verdict_of_ended(desk, attempt, sent)
     _check_steps(desk, attempt, sent)
     desk.heard.add(attempt.worker_id)
-    trial = _trial(desk, attempt.trial)
+    trial = desk.trial(attempt.trial)
     word: Word = "continue"
     reason = ""
     for new in sent:
-        stored = reports.get(desk.connection, attempt, new.step)
-        if stored is not None:
-            word, reason = stored.verdict, stored.reason
+        if new.step <= desk.ledger.last_step(desk.unflushed, attempt):
+            stored = reports.get(desk.connection, attempt, new.step)
+            if stored is not None:
+                word, reason = stored.verdict, stored.reason
             continue
         trial, word, reason = _judge(desk, attempt, trial, new)
         if word != "continue":
@@ -66,7 +65,7 @@ def _verdict_of_ended(desk: Desk, attempt: Attempt, sent: Sequence[NewReport]) -
 
 def _check_steps(desk: Desk, attempt: Attempt, sent: Sequence[NewReport]) -> None:
     epochs = desk.study.definition.training.epochs
-    last = reports.last_step(desk.connection, attempt)
+    last = desk.ledger.last_step(desk.unflushed, attempt)
     for index, new in enumerate(sent):
         path = ("reports", index, "step")
         if new.step >= epochs:
@@ -87,8 +86,8 @@ def _judge(desk: Desk, attempt: Attempt, trial: Trial, new: NewReport) -> tuple[
     """Store one report with its verdict; a verdict other than continue ends the attempt."""
     is_first = new.step >= trial.steps
     word, reason, outcome = _decide(desk, trial, new, is_first)
-    reports.add(
-        desk.connection,
+    desk.ledger.add_report(
+        attempt,
         {
             "study_id": desk.study.id,
             "trial": trial.number,
@@ -130,8 +129,8 @@ def _decide(
 
 def complete(desk: Desk, token: str, completion: Completion) -> TrialView:
     """End an attempt that trained to its end; asked again, answer the same."""
-    attempt = _attempt(desk, token)
-    trial = _trial(desk, attempt.trial)
+    attempt = desk.attempt(token)
+    trial = desk.trial(attempt.trial)
     if attempt.outcome is not Outcome.COMPLETE:
         check_attempt(attempt)
         values = _final_values(desk, trial, completion)
@@ -177,8 +176,8 @@ def _stop_at_target(desk: Desk, trial: Trial) -> None:
 
 def fail(desk: Desk, token: str, failure: Failure) -> TrialView:
     """End an attempt without a result; asked again, answer the same."""
-    attempt = _attempt(desk, token)
-    trial = _trial(desk, attempt.trial)
+    attempt = desk.attempt(token)
+    trial = desk.trial(attempt.trial)
     outcome = Outcome(failure.outcome)
     if attempt.outcome is not outcome:
         check_attempt(attempt)
@@ -196,7 +195,7 @@ def fail(desk: Desk, token: str, failure: Failure) -> TrialView:
 
 def stop(desk: Desk, number: int) -> TrialView:
     """Cancel one trial; its attempt hears ``stop``. Raises InvalidTransition for a finished one."""
-    trial = _trial(desk, number)
+    trial = desk.trial(number)
     if trial.state.is_finished:
         raise InvalidTransition(f"trial {number} of {desk.study.name!r} is {trial.state} already")
     attempt = attempts.running_of_trial(desk.connection, desk.study.id, number)
@@ -226,7 +225,7 @@ def enqueue(desk: Desk, params: dict[str, Any]) -> TrialView:
 
 def save_checkpoint(desk: Desk, token: str, content: bytes, sha256: str | None) -> str:
     """Store the state of an attempt's training; answers its checksum. Raises Invalid, LeaseLost."""
-    attempt = _attempt(desk, token)
+    attempt = desk.attempt(token)
     check_attempt(attempt)
     found = hashlib.sha256(content).hexdigest()
     if sha256 is not None and sha256.lower() != found:
@@ -242,17 +241,3 @@ def save_checkpoint(desk: Desk, token: str, content: bytes, sha256: str | None) 
     }
     reports.save_checkpoint(desk.connection, row)
     return found
-
-
-def _attempt(desk: Desk, token: str) -> Attempt:
-    attempt = attempts.by_token(desk.connection, token)
-    if attempt is None or attempt.study_id != desk.study.id:
-        raise AttemptUnknown
-    return attempt
-
-
-def _trial(desk: Desk, number: int) -> Trial:
-    trial = trials.get(desk.connection, desk.study.id, number)
-    if trial is None:
-        raise TrialUnknown(desk.study.name, number)
-    return trial

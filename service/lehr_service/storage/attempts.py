@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, select, update
 
 from lehr.wire.trials import Outcome
 from lehr_service.domain.attempt import Attempt
@@ -14,20 +14,32 @@ from lehr_service.storage.tables import attempts
 _COLUMNS = [c for c in attempts.c if c.name not in ("id", "request_id")]
 
 
-def add(connection: Connection, attempt: Attempt, request_id: str) -> None:
-    connection.execute(insert(attempts).values(**vars(attempt), request_id=request_id))
+_END = (
+    update(attempts)
+    .where(attempts.c.token == bindparam("of_token"))
+    .values({name: bindparam(name) for name in ("outcome", "message", "traceback", "finished_at")})
+)
 
 
-def end(connection: Connection, attempt: Attempt) -> None:
+def add_all(connection: Connection, new: Sequence[tuple[Attempt, str]]) -> None:
+    """Store attempts, each with the id of the claim it answers."""
+    rows = [vars(attempt) | {"request_id": request_id} for attempt, request_id in new]
+    connection.execute(insert(attempts), rows)
+
+
+def end_all(connection: Connection, ended: Sequence[Attempt]) -> None:
     connection.execute(
-        update(attempts)
-        .where(attempts.c.token == attempt.token)
-        .values(
-            outcome=attempt.outcome,
-            message=attempt.message,
-            traceback=attempt.traceback,
-            finished_at=attempt.finished_at,
-        )
+        _END,
+        [
+            {
+                "of_token": attempt.token,
+                "outcome": attempt.outcome,
+                "message": attempt.message,
+                "traceback": attempt.traceback,
+                "finished_at": attempt.finished_at,
+            }
+            for attempt in ended
+        ],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
@@ -11,8 +11,8 @@ from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.tables import checkpoints, reports
 
 
-def add(connection: Connection, row: Mapping[str, Any]) -> None:
-    connection.execute(insert(reports).values(**row))
+def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    connection.execute(insert(reports), rows)
 
 
 def get(connection: Connection, attempt: Attempt, step: int) -> Row[Any] | None:
@@ -71,7 +71,7 @@ def curves_of(
 
 def save_checkpoint(connection: Connection, row: Mapping[str, Any]) -> None:
     """Store a trial's checkpoint in place of the one before."""
-    remove_checkpoint(connection, row["study_id"], row["trial"])
+    remove_checkpoints(connection, row["study_id"], [row["trial"]])
     connection.execute(insert(checkpoints).values(**row))
 
 
@@ -89,7 +89,9 @@ def has_checkpoint(connection: Connection, study_id: int, number: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def remove_checkpoint(connection: Connection, study_id: int, number: int) -> None:
+def remove_checkpoints(connection: Connection, study_id: int, numbers: Sequence[int]) -> None:
     connection.execute(
-        delete(checkpoints).where(checkpoints.c.study_id == study_id, checkpoints.c.trial == number)
+        delete(checkpoints).where(
+            checkpoints.c.study_id == study_id, checkpoints.c.trial.in_(numbers)
+        )
     )

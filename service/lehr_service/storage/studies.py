@@ -43,11 +43,16 @@ def attrs(connection: Connection, study_id: int) -> dict[str, Any]:
 
 
 def save(
-    connection: Connection, study: Study, study_attrs: Mapping[str, Any] | None = None
+    connection: Connection,
+    study: Study,
+    *,
+    with_definition: bool,
+    study_attrs: Mapping[str, Any] | None,
 ) -> None:
-    """Write all of a study that may change, with its Optuna attributes where they changed."""
+    """Write a study; its definition and its Optuna attributes only where they changed."""
     values: dict[str, Any] = {k: v for k, v in vars(study).items() if k not in _UNSTORED}
-    values["definition"] = dump(study.definition)
+    if with_definition:
+        values["definition"] = json.dumps(dump(study.definition))
     if study_attrs is not None:
         values["attrs"] = dict(study_attrs)
     connection.execute(update(studies).where(studies.c.id == study.id).values(**values))
@@ -96,7 +101,7 @@ def dump(definition: StudyDefinition) -> dict[str, Any]:
 def columns(study: Study) -> dict[str, Any]:
     """A new study as the row to insert."""
     return {k: v for k, v in vars(study).items() if k not in _UNSTORED} | {
-        "definition": dump(study.definition),
+        "definition": json.dumps(dump(study.definition)),
         "attrs": {},
     }
 
@@ -109,7 +114,7 @@ def _study(row: Row[Any]) -> Study:
     values = dict(row._mapping)
     values.pop("attrs")
     values["state"] = StudyState(values["state"])
-    values["definition"] = _definition(json.dumps(values["definition"]))
+    values["definition"] = _definition(values["definition"])
     return Study(**values)
 
 

@@ -56,7 +56,7 @@ studies = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(100), nullable=False, unique=True),
-    Column("definition", Json, nullable=False),
+    Column("definition", Text, nullable=False),  # JSON; read as it is, for a cache of the parsed
     Column("seed", BigInteger, nullable=False),  # of the sampler; drawn once where none was given
     Column("state", String(20), nullable=False),
     Column("reason", Text),

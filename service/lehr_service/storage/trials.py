@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     insert,
     or_,
     select,
@@ -26,28 +27,37 @@ OrderBy = Literal["number", "-number", "value", "-value"]
 _COLUMNS = [c for c in trials.c if c.name not in ("id", "study_id", "attrs")]
 
 
-def add(connection: Connection, study_id: int, trial: Trial) -> None:
-    connection.execute(insert(trials).values(**vars(trial), study_id=study_id))
+def add_all(connection: Connection, study_id: int, new: Sequence[Trial]) -> None:
+    connection.execute(insert(trials), [vars(trial) | {"study_id": study_id} for trial in new])
 
 
-def save(connection: Connection, study_id: int, trial: Trial) -> None:
-    """Write all of a trial but its Optuna attributes."""
-    connection.execute(
-        update(trials)
-        .where(trials.c.study_id == study_id, trials.c.number == trial.number)
-        .values(**vars(trial))
-    )
+_SAVE = (
+    update(trials)
+    .where(trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_number"))
+    .values({column.name: bindparam(column.name) for column in _COLUMNS})
+)
+_SAVE_ATTRS = (
+    update(trials)
+    .where(trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_number"))
+    .values(attrs=bindparam("attrs"), revision=bindparam("revision"))
+)
+
+
+def save_all(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
+    """Write all of these trials but their Optuna attributes."""
+    rows = [vars(t) | {"of_study": study_id, "of_number": t.number} for t in changed]
+    connection.execute(_SAVE, rows)
 
 
 def save_attrs(
-    connection: Connection, study_id: int, number: int, attrs: Mapping[str, Any], revision: int
+    connection: Connection, study_id: int, attrs: Mapping[int, dict[str, Any]], revision: int
 ) -> None:
-    """Write a trial's Optuna attributes."""
-    connection.execute(
-        update(trials)
-        .where(trials.c.study_id == study_id, trials.c.number == number)
-        .values(attrs=dict(attrs), revision=revision)
-    )
+    """Write Optuna's attributes of trials, by number."""
+    rows = [
+        {"of_study": study_id, "of_number": number, "attrs": of_trial, "revision": revision}
+        for number, of_trial in attrs.items()
+    ]
+    connection.execute(_SAVE_ATTRS, rows)
 
 
 def get(connection: Connection, study_id: int, number: int) -> Trial | None:

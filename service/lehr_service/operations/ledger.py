@@ -1,0 +1,116 @@
+"""The rows of one study that are under way, in memory, and what of them is still to be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lehr_service.domain.attempt import Attempt
+from lehr_service.domain.trial import Trial
+from lehr_service.storage import attempts, reports, trials
+
+
+@dataclass
+class _Pending:
+    """Changes of the batch, by the statement that will write them."""
+
+    new_trials: dict[int, Trial] = field(default_factory=dict)
+    changed_trials: dict[int, Trial] = field(default_factory=dict)
+    new_attempts: dict[tuple[str, str], Attempt] = field(default_factory=dict)  # by claim
+    ended_attempts: list[Attempt] = field(default_factory=list)
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    outdated_checkpoints: list[int] = field(default_factory=list)
+
+
+class Ledger:
+    """Trials and attempts that are under way; a lane keeps them between its transactions.
+
+    It is as good as the mirror beside it: both are dropped where a transaction fails, or where
+    another server has written to the study.
+    """
+
+    def __init__(self, study_id: int) -> None:
+        self._study_id = study_id
+        self._trials: dict[int, Trial] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._last_steps: dict[str, int] = {}
+        self._pending = _Pending()
+
+    def trial(self, connection: Connection, number: int) -> Trial | None:
+        """A trial as it is after all changes so far."""
+        if number not in self._trials:
+            found = trials.get(connection, self._study_id, number)
+            if found is None:
+                return None
+            self._trials[number] = found
+        return self._trials[number]
+
+    def attempt(self, connection: Connection, token: str) -> Attempt | None:
+        """An attempt as it is after all changes so far."""
+        if token not in self._attempts:
+            found = attempts.by_token(connection, token)
+            if found is None:
+                return None
+            self._attempts[token] = found
+        return self._attempts[token]
+
+    def claimed(self, connection: Connection, worker_id: str, request_id: str) -> Attempt | None:
+        """The attempt that answered a claim before."""
+        pending = self._pending.new_attempts.get((worker_id, request_id))
+        return pending or attempts.by_request(connection, worker_id, request_id)
+
+    def last_step(self, connection: Connection, attempt: Attempt) -> int:
+        """The last step that an attempt reported, -1 before the first."""
+        if attempt.token not in self._last_steps:
+            self._last_steps[attempt.token] = reports.last_step(connection, attempt)
+        return self._last_steps[attempt.token]
+
+    def add_trial(self, trial: Trial) -> None:
+        self._trials[trial.number] = self._pending.new_trials[trial.number] = trial
+
+    def save_trial(self, trial: Trial) -> None:
+        self._trials[trial.number] = trial
+        is_new = trial.number in self._pending.new_trials
+        where = self._pending.new_trials if is_new else self._pending.changed_trials
+        where[trial.number] = trial
+
+    def add_attempt(self, attempt: Attempt, request_id: str) -> None:
+        self._attempts[attempt.token] = attempt
+        self._last_steps[attempt.token] = -1
+        self._pending.new_attempts[attempt.worker_id, request_id] = attempt
+
+    def end_attempt(self, attempt: Attempt) -> None:
+        self._attempts[attempt.token] = attempt
+        self._pending.ended_attempts.append(attempt)
+
+    def add_report(self, attempt: Attempt, row: dict[str, Any]) -> None:
+        self._last_steps[attempt.token] = row["step"]
+        self._pending.reports.append(row)
+
+    def remove_checkpoint(self, number: int) -> None:
+        self._pending.outdated_checkpoints.append(number)
+
+    def flush(self, connection: Connection) -> None:
+        """Write what is pending, one statement a kind of change."""
+        pending, self._pending = self._pending, _Pending()
+        if pending.new_trials:
+            trials.add_all(connection, self._study_id, list(pending.new_trials.values()))
+        if pending.changed_trials:
+            trials.save_all(connection, self._study_id, list(pending.changed_trials.values()))
+        if pending.new_attempts:
+            claims = [(a, request) for (_, request), a in pending.new_attempts.items()]
+            attempts.add_all(connection, claims)
+        if pending.ended_attempts:
+            attempts.end_all(connection, pending.ended_attempts)
+        if pending.reports:
+            reports.add_all(connection, pending.reports)
+        if pending.outdated_checkpoints:
+            reports.remove_checkpoints(connection, self._study_id, pending.outdated_checkpoints)
+
+    def forget_finished(self) -> None:
+        """Keep only what may act again."""
+        self._trials = {n: t for n, t in self._trials.items() if not t.state.is_finished}
+        self._attempts = {t: a for t, a in self._attempts.items() if a.outcome is None}
+        self._last_steps = {t: s for t, s in self._last_steps.items() if t in self._attempts}
