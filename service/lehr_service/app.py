@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
+from types import FrameType
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -41,9 +42,10 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         app.state.server = server
         sweeper = asyncio.create_task(_sweep_on(server))
         yield
-        sweeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeper
+        for task in (sweeper, *server.claims.values()):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await server.lanes.close()
         server.threads.shutdown()
         server.database.close()
@@ -104,10 +106,24 @@ async def sweep(server: Server) -> None:
         await lanes.submit(study_id, recovery.settle)
 
 
+class _UvicornServer(uvicorn.Server):
+    """Lets requests that wait for a change go when it is told to stop, so that it stops at once."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        parts: Server | None = getattr(self.app.state, "server", None)
+        if parts is not None:
+            parts.changes.end()
+        super().handle_exit(sig, frame)
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.app = app
+
+
 def serve(settings: Settings) -> None:
     """Run the server until it is told to stop."""
     app = create_app(settings)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -116,3 +132,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=5,
     )
+    server = _UvicornServer(app, config)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)

@@ -102,3 +102,16 @@ def test_a_server_that_was_down_gives_its_workers_time(serve, create, simulated,
     assert worker.heartbeat(lease).json()["stop"] == []
     later.advance(29)
     assert worker.complete(lease)["state"] == "complete"
+
+
+def test_a_deleted_studys_tokens_fit_no_later_study(serve, create, simulated, database_url):
+    server = serve(database_url=database_url)
+    create(server.http)
+    worker = simulated(server.http)
+    lease = worker.claim()
+    server.http.post("/v1/studies/study/cancel")
+    assert server.http.delete("/v1/studies/study").status_code == 204
+    create(server.http)
+    again = worker.claim()
+    assert again["token"].split("-")[0] != lease["token"].split("-")[0]
+    assert worker.send(lease, "complete", value=1.0).status_code == 404

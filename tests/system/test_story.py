@@ -1,6 +1,8 @@
 """What users go through, with real processes and real training."""
 
 import signal
+import threading
+import uuid
 
 import pytest
 
@@ -90,3 +92,21 @@ def test_a_killed_server_loses_nothing_and_searches_on(lab, digits, wait_for):
         (t["state"], t["value"]) for t in unbroken
     ]
     assert [t["attempts"] for t in broken] == [1] * 14, "no trial was run twice"
+
+
+def test_a_server_that_is_told_to_stop_lets_waiting_requests_go(lab, digits):
+    here = lab()
+    worker = here.post("/v1/workers", name="w", tasks={"digits_mlp": {}})["id"]
+    answers = []
+
+    def claim():
+        body = {"request_id": str(uuid.uuid4()), "wait": 60}
+        answers.append(here.http.post(f"/v1/workers/{worker}/claim", json=body).status_code)
+
+    waiting = threading.Thread(target=claim)
+    waiting.start()
+    here.post("/v1/studies", **digits(task="another"))  # the server is at work on both
+    here.server.terminate()
+    assert here.server.wait(4) in (0, -signal.SIGTERM)
+    waiting.join(4)
+    assert answers == [204]

@@ -15,8 +15,16 @@ class Changes:
     """
 
     def __init__(self, poll_seconds: float = 0.5) -> None:
+        self.ended = False
         self._poll_seconds = poll_seconds
         self._waiting: dict[Hashable, set[asyncio.Event]] = defaultdict(set)
+
+    def end(self) -> None:
+        """Wake everybody for the last time: the server is leaving."""
+        self.ended = True
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
 
     def notify(self, *keys: Hashable) -> None:
         for key in keys:

@@ -32,7 +32,7 @@ async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> 
             candidates = await here.read(lambda c: dispatch.choose_study(c, worker_id, request_id))
             lease = await _first_lease(here, candidates.study_ids, worker_id, request_id)
             left = until - here.clock()
-            if lease is not None or candidates.draining or left <= 0:
+            if lease is not None or candidates.draining or left <= 0 or here.changes.ended:
                 return lease
             await watch.wait(left)
 

@@ -108,7 +108,7 @@ async def _later(here: Server, study_id: int, revision: int, until: float) -> No
         while True:
             current = await here.read(lambda c: studies.revision(c, study_id))
             left = until - here.clock()
-            if current is None or current > revision or left <= 0:
+            if current is None or current > revision or left <= 0 or here.changes.ended:
                 return
             await watch.wait(left)
 

@@ -76,6 +76,7 @@ studies = Table(
     Column("created_at", Double, nullable=False),
     Column("finished_at", Double),
     Index(None, "state"),
+    sqlite_autoincrement=True,  # tokens of a deleted study must not fit the next one
 )
 
 trials = Table(

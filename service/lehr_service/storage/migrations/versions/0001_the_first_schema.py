@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_studies")),
         sa.UniqueConstraint("name", name=op.f("uq_studies_name")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("studies", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_studies_state"), ["state"], unique=False)
