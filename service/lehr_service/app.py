@@ -76,7 +76,7 @@ def _start(settings: Settings, clock: Clock) -> Server:
         lease_seconds=settings.lease_seconds,
         queue_commands=settings.queue_commands,
         clock=clock,
-        changed=lambda study_id: changes.notify(study_id, "work"),
+        changed=lambda study_id, opened: changes.notify(study_id, *(("work",) if opened else ())),
     )
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
     return Server(settings, database, lanes, changes, clock, threads)

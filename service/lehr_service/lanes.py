@@ -49,6 +49,7 @@ class _Lane:
     study_id: int
     queue: list[_Command] = field(default_factory=list)
     running: bool = False
+    opened: bool = False  # the batch may have made room for a claim
     memory: tuple[Mirror, Ledger] | None = None  # None: nothing is known, or it may be wrong
 
 
@@ -62,7 +63,7 @@ class Lanes:
         lease_seconds: float,
         queue_commands: int,
         clock: Clock = time.time,
-        changed: Callable[[int], None] = lambda study_id: None,
+        changed: Callable[[int, bool], None] = lambda study_id, opened: None,
     ) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
@@ -122,7 +123,8 @@ class Lanes:
             )
             for command, result in zip(batch, results, strict=True):
                 _resolve(command.answer, result)
-            self._changed(lane.study_id)
+            opened, lane.opened = lane.opened, False
+            self._changed(lane.study_id, opened)
         lane.running = False
 
     def _answer(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
@@ -159,6 +161,7 @@ class Lanes:
             results = [_try(act, desk) for act in acts]
             desk.close()
         mirror.revision = desk.study.revision
+        lane.opened |= _opens(study, desk.study)
         ledger.forget_finished()
         if desk.study.state.is_finished:
             lane.memory = None
@@ -178,6 +181,16 @@ class Lanes:
         mirror.revision = study.revision
         lane.memory = mirror, Ledger(study.id)
         return lane.memory
+
+
+def _opens(before: Study, after: Study) -> bool:
+    """Whether a claim that found nothing before may find a trial now."""
+    return (
+        after.running < before.running
+        or after.waiting > before.waiting
+        or after.state is not before.state
+        or after.definition is not before.definition
+    )
 
 
 def _snapshots(connection: Connection, study_id: int, revision: int) -> list[TrialSnapshot]:

@@ -138,3 +138,27 @@ def test_a_misspelt_query_is_refused(server):
 def test_a_token_of_no_study_is_unknown(server):
     url = f"/v1/attempts/999-{'0' * 32}/complete"
     assert server.http.post(url, json={}).json()["error"]["code"] == "attempt_unknown"
+
+
+def test_a_claim_that_waits_keeps_an_idle_worker(serve, create, simulated):
+    server = serve(lease_seconds=1, heartbeat_seconds=0.5)
+    worker = simulated(server.http)
+    assert worker.claim(wait=2.5) is None
+    create(server.http)
+    assert worker.claim() is not None
+
+
+def test_a_claim_that_waits_keeps_no_lease(serve, create, simulated, wait_for):
+    server = serve(lease_seconds=1, heartbeat_seconds=0.5)
+    create(server.http, limits={"max_parallel": 1})
+    worker, heir = simulated(server.http), simulated(server.http, "heir")
+    assert worker.claim() is not None
+    waiting = threading.Thread(
+        target=lambda: worker.http.post(
+            f"/v1/workers/{worker.id}/claim", json={"request_id": str(uuid.uuid4()), "wait": 20}
+        )
+    )
+    waiting.start()
+    taken = heir.claim(wait=10)
+    waiting.join(25)
+    assert (taken["trial"]["number"], taken["attempt"]) == (0, 2)

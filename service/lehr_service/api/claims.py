@@ -9,6 +9,7 @@ from lehr.wire.workers import Lease
 from lehr_service.api.deps import Server
 from lehr_service.errors import StudyDeleted
 from lehr_service.operations import dispatch
+from lehr_service.storage import workers
 
 
 async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> Lease | None:
@@ -28,13 +29,20 @@ async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> L
 
 async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> Lease | None:
     with here.changes.watch("work") as watch:
+        noted = 0.0
         while True:
             candidates = await here.read(lambda c: dispatch.choose_study(c, worker_id, request_id))
             lease = await _first_lease(here, candidates.study_ids, worker_id, request_id)
-            left = until - here.clock()
-            if lease is not None or candidates.draining or left <= 0 or here.changes.ended:
+            now = here.clock()
+            if lease is not None or candidates.draining or now >= until or here.changes.ended:
                 return lease
-            await watch.wait(left)
+            if now >= noted + here.settings.lease_seconds / 3:
+                noted = now
+                deadline = now + here.settings.lease_seconds
+                await here.write(
+                    partial(workers.waits, worker_id=worker_id, now=now, deadline=deadline)
+                )
+            await watch.wait(until - now)
 
 
 async def _first_lease(

@@ -48,6 +48,19 @@ def heard(connection: Connection, worker_id: str, now: float, deadline: float) -
     return None if row is None else _worker(row)
 
 
+def waits(connection: Connection, worker_id: str, now: float, deadline: float) -> None:
+    """Move the deadline of a worker that waits for work, unless it has attempts at hand.
+
+    Those live by heartbeats alone: a claim may be waiting for a process that has died.
+    """
+    at_hand = exists().where(attempts.c.worker_id == workers.c.id, attempts.c.outcome.is_(None))
+    connection.execute(
+        update(workers)
+        .where(workers.c.id == worker_id, workers.c.lost.is_(False), ~at_hand)
+        .values(heard_at=now, deadline=deadline)
+    )
+
+
 def mark_lost(connection: Connection, worker_id: str, deadline: float) -> None:
     """Give a worker up, unless it was heard since its deadline was read."""
     connection.execute(
