@@ -54,6 +54,7 @@ class FakeServer:
     deny: dict[str, int] = field(default_factory=dict)  # status of calls that are refused
     denied: int = 0  # calls refused so
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)  # by request id
+    trial: dict[str, Any] = field(default_factory=dict)  # what is told of it beside the usual
 
     def __post_init__(self) -> None:
         self.news = threading.Condition()
@@ -137,6 +138,8 @@ class FakeServer:
             if match[1] not in self.live:
                 return _error(409, "lease_lost")
             return getattr(self, f"_{method.lower()}_{match[2]}")(match[1], body)
+        if path == "/v1/studies/study/trials/0":
+            return 200, _trial() | {"seed": 1, "metrics": {}, "history": []} | self.trial
         return _error(404, "not_found")
 
     def _register(self) -> Answer:
@@ -180,7 +183,7 @@ class FakeServer:
 
     def _post_fail(self, token: str, body: Any) -> Answer:
         self.live.discard(token)
-        return 200, _trial() | {"state": "fail"}
+        return 200, _trial() | {"state": "waiting" if body["outcome"] == "preempted" else "fail"}
 
     def _put_checkpoint(self, token: str, body: Any) -> Answer:
         self.checkpoints[token] = body

@@ -29,9 +29,11 @@ from lehr_worker.attempts import Attempt
 from lehr_worker.departure import Departure
 from lehr_worker.devices import Device, DeviceError, find_devices
 from lehr_worker.failures import failure
+from lehr_worker.files import UnknownPlace
 from lehr_worker.leases import RETRY_SECONDS, Keeper
 from lehr_worker.patience import GaveUp, insist
 from lehr_worker.process import TrainerDied, TrainerProcess
+from lehr_worker.stores import SERVER, Checkpoints, Store
 from lehr_worker.supervision import TICK_SECONDS, Supervisor
 
 CLIENT_TIMEOUT_SECONDS = 30.0
@@ -58,7 +60,9 @@ class AgentOptions:
     devices: str = "auto"  # auto, cpu, or positions among the visible GPUs: 0,1
     name: str | None = None  # default: the machine's
     data_dir: str | None = None
-    checkpoint_seconds: float = 60.0  # between two checkpoints of a trial, at least
+    checkpoints: str = SERVER  # where they are kept: server, a folder, or a URL for fsspec
+    checkpoint_epochs: int | None = None  # from one to the next of a trial; None: time decides
+    checkpoint_seconds: float = 60.0  # the same in time; what comes first counts
     drain_seconds: float = 15.0  # for trials to finish after the first signal
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
@@ -70,7 +74,7 @@ def run(options: AgentOptions) -> int:
     """Work until drained; returns the exit status: 0 drained, 1 failed, 2 wrong settings."""
     try:
         agent = Agent(options, find_devices(options.devices))
-    except (DeviceError, LehrError) as error:
+    except (DeviceError, LehrError, UnknownPlace) as error:
         log.error("%s", error)
         return MISUSED
     with _signals_to(agent.departure):
@@ -84,6 +88,7 @@ class Agent:
         self.departure = Departure(options.drain_seconds, options.hand_back_seconds)
         self._options = options
         self._devices = devices
+        self._checkpoints = Checkpoints(options.checkpoints)
         self._client = self._connect(CLIENT_TIMEOUT_SECONDS)
         self._heart = self._connect(HEARTBEAT_TIMEOUT_SECONDS)  # its connection is its own
         self._keeper: Keeper | None = None
@@ -185,7 +190,8 @@ class Agent:
 
     def _train(self, trainer: TrainerProcess, lease: Lease) -> None:
         """One trial, from its lease to its end."""
-        attempt = Attempt(self._client, lease, trainer)
+        store = self._checkpoints.of(lease, self._client)
+        attempt = Attempt(self._client, lease, trainer, store)
         self._busy[attempt.token] = attempt
         with self._known_keeper().holding(attempt):
             about = lease.attempt, trainer.device, _parameters(lease)
@@ -193,20 +199,18 @@ class Agent:
             if self.departure.leaving.is_set():
                 attempt.end(failure("preempted", "claimed while the worker was leaving"))
             else:
-                trainer.train(lease, self._checkpoint(attempt))
+                trainer.train(lease, self._state(attempt, store))
                 attempt.end(self._supervisor(trainer, attempt).follow())
             attempt.wait()
+        if self.departure.leaving.is_set():
+            attempt.uploads.join(self._options.hand_back_seconds)
         del self._busy[attempt.token]
 
-    def _checkpoint(self, attempt: Attempt) -> bytes | None:
+    def _state(self, attempt: Attempt, store: Store) -> bytes | None:
         """What the trial resumes from; without it, it starts anew."""
-        if attempt.lease.checkpoint is None:
-            return None
         try:
-            return insist(
-                lambda: self._client.load_checkpoint(attempt.token), attempt.over, attempt.label
-            )
-        except (GaveUp, LehrError) as error:
+            return insist(store.newest, attempt.over, attempt.label)
+        except Exception as error:  # the drivers of object stores raise what they like
             log.warning("%s: starts anew, for its checkpoint is lost: %s", attempt.label, error)
             return None
 
@@ -244,6 +248,7 @@ class Agent:
             return
         self._keeper = keeper
         keeper.start()
+        self._thread(self._checkpoints.sweep, self._client)
         self._registered.set()
 
     def _first_ready(self) -> dict[str, Any] | None:
@@ -289,6 +294,7 @@ class Agent:
         return {
             "engine": options.engine,
             "tasks": list(options.tasks),
+            "checkpoint_epochs": options.checkpoint_epochs,
             "checkpoint_seconds": options.checkpoint_seconds,
         }
 

@@ -14,6 +14,7 @@ from lehr.errors import ApiError, LeaseLost, LehrError, NotFound
 from lehr.wire.workers import Completion, Failure, Lease, NewReport, Verdict
 from lehr_worker.failures import failure
 from lehr_worker.patience import GaveUp, insist
+from lehr_worker.stores import Store
 from lehr_worker.uploads import Uploads
 
 T = TypeVar("T")
@@ -41,16 +42,17 @@ class Attempt:
     sent for it.
     """
 
-    def __init__(self, client: Client, lease: Lease, trainer: Pupil) -> None:
+    def __init__(self, client: Client, lease: Lease, trainer: Pupil, store: Store) -> None:
         self.lease = lease
         self.label = f"{lease.study} #{lease.trial.number}"
         self.over = threading.Event()
-        self.uploads = Uploads(client, lease.token, self.label)
+        self.uploads = Uploads(store, self.label)
         self._client = client
         self._trainer = trainer
         self._reports: deque[NewReport] = deque()
         self._ending: Completion | Failure | None = None
         self._ended = False
+        self._finished = self._lost = False  # the trial; the lease
         self._news = threading.Condition()
         self._sender = threading.Thread(target=self._run, name=f"send {self.label}", daemon=True)
         self._sender.start()
@@ -81,6 +83,7 @@ class Attempt:
         """The lease is gone: the trainer stops, and nothing more is sent."""
         if not self.over.is_set():
             log.warning("%s: stopped: %s", self.label, reason)
+            self._lost = True
         self._finish()
 
     def give_up(self) -> None:
@@ -98,6 +101,7 @@ class Attempt:
             self._refused(error)
         finally:
             self._finish()
+            self.uploads.close(finished=self._is_trial_finished())
 
     def _deliver(self) -> None:
         while self._has_reports():
@@ -106,11 +110,12 @@ class Attempt:
         if ending is None or self.over.is_set():
             return
         if isinstance(ending, Failure):
-            self._insist(lambda: self._client.fail(self.token, ending))
+            trial = self._insist(lambda: self._client.fail(self.token, ending))
             log.info("%s: %s: %s", self.label, ending.outcome, ending.message)
         else:
             trial = self._insist(lambda: self._client.complete(self.token, ending))
             log.info("%s: complete: %s", self.label, _result(trial.value, trial.values))
+        self._finished = trial.state.is_finished
 
     def _has_reports(self) -> bool:
         """Wait for reports; false when the attempt has ended and all are sent."""
@@ -131,7 +136,9 @@ class Attempt:
         log.debug("%s: step %d: %s: %s", self.label, step, verdict.verdict, verdict.reason)
         if verdict.verdict == "continue":
             self._trainer.settle(self.token, step)
+            self.uploads.acknowledge(step)
         else:
+            self._finished = True
             log.info("%s: %s at step %d: %s", self.label, verdict.verdict, step, verdict.reason)
             self._finish()
 
@@ -140,16 +147,26 @@ class Attempt:
         log.error("%s: the server refused what the worker sent: %s", self.label, error)
         message = f"the server refused what the worker sent: {error}"
         try:
-            self._insist(lambda: self._client.fail(self.token, failure("error", message)))
+            trial = self._insist(lambda: self._client.fail(self.token, failure("error", message)))
+            self._finished = trial.state.is_finished
         except (ApiError, GaveUp) as second:
             log.debug("%s: %s", self.label, second)
 
     def _finish(self) -> None:
         self.over.set()
-        self.uploads.close()
         self._trainer.stop(self.token)
         with self._news:
             self._news.notify_all()
+
+    def _is_trial_finished(self) -> bool:
+        """Whether nobody will resume it; asked where the lease was lost: it may be cancelled."""
+        if self._finished or not self._lost:
+            return self._finished
+        try:
+            return self._client.trial(self.lease.study, self.lease.trial.number).state.is_finished
+        except LehrError as error:
+            log.debug("%s: its checkpoints stay: %s", self.label, error)
+            return False
 
     def _insist(self, call: Callable[[], T]) -> T:
         return insist(call, self.over, self.label)

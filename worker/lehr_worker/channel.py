@@ -46,7 +46,10 @@ class Channel:
         return self._connection.fileno()
 
     def send(
-        self, kind: str, body: dict[str, Any] | None = None, blob: bytes | None = None
+        self,
+        kind: str,
+        body: dict[str, Any] | None = None,
+        blob: bytes | memoryview | None = None,
     ) -> None:
         head = json.dumps({"kind": kind, "body": body or {}, "blob": blob is not None})
         with self._sending:

@@ -34,7 +34,7 @@ class TrainerDied(Exception):
 class TrainerProcess:
     """The process that trains on one device; started again after it died.
 
-    ``setup`` is what the trainer gets to know: engine, task modules, seconds between checkpoints.
+    ``setup`` is what the trainer gets to know: engine, task modules, when to make checkpoints.
     Orders to a dead trainer are ignored; ``next`` says that it died.
     """
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from lehr.wire.studies import Objective
 from lehr.wire.workers import Completion, Lease, NewReport
 from lehr_worker.channel import Channel
+from lehr_worker.saver import Interval, Pace, Saver
 from lehr_worker.training.errors import Diverged
 
 VERDICT_SHARE = 0.05  # of the last epoch's time, to wait for its verdict
 VERDICT_SECONDS = 1.0  # at most
 
 State = Callable[[], bytes]
+
+log = logging.getLogger(__name__)
 
 
 class Epoch(Protocol):
@@ -48,13 +51,13 @@ class Recorder:
     """Sends what one trial measures to the agent, and passes its orders on to the engine."""
 
     def __init__(
-        self, lease: Lease, orders: Guidance, channel: Channel, checkpoint_seconds: float
+        self, lease: Lease, orders: Guidance, channel: Channel, saver: Saver, interval: Interval
     ) -> None:
         self._lease = lease
         self._orders = orders
         self._channel = channel
-        self._checkpoint_seconds = checkpoint_seconds
-        self._saved_at = time.monotonic()
+        self._saver = saver
+        self._pace = Pace(interval)
         self._metrics: dict[int, Mapping[str, float | None]] = {
             report.step: report.metrics for report in lease.reports
         }
@@ -62,6 +65,7 @@ class Recorder:
 
     def on_epoch(self, epoch: Epoch) -> bool:
         """Report an epoch; whether to train the next, as far as is known in time."""
+        self._pace.epoch(self._saver.clock(), epoch.seconds)
         self._forget_from(epoch.step)
         self._metrics[epoch.step] = dict(epoch.metrics)
         report = NewReport(
@@ -79,13 +83,22 @@ class Recorder:
 
     def on_checkpoint(self, step: int, state: State) -> None:
         """Send the state when it is due, or when the trial is handed back."""
-        age = time.monotonic() - self._saved_at
+        if self._orders.word == "hand_back":
+            self._save(step, state)
+            self._saver.flush()
+            return
         last = step + 1 >= self._lease.training.epochs
-        due = age >= self._checkpoint_seconds or self._orders.wants_checkpoint
-        if self._orders.word == "hand_back" or (due and not last and not self.obeyed):
+        if not last and not self.obeyed and self._saver.is_idle and self._is_due():
             self._orders.wants_checkpoint = False
-            self._channel.send("checkpoint", {"token": self._lease.token}, state())
-            self._saved_at = time.monotonic()
+            self._save(step, state)
+
+    def _is_due(self) -> bool:
+        return self._orders.wants_checkpoint or self._pace.is_due(self._saver.clock())
+
+    def _save(self, step: int, state: State) -> None:
+        began = self._saver.clock()
+        self._saver.send(self._lease.token, step, state())
+        self._pace.saved(began, self._saver.clock())
 
     def record_divergence(self, error: Diverged) -> None:
         """Report the epoch that ended in no number."""
@@ -106,6 +119,18 @@ class Recorder:
     def _forget_from(self, step: int) -> None:
         """Steps of an earlier attempt that this one trains again."""
         self._metrics = {s: metrics for s, metrics in self._metrics.items() if s < step}
+
+    def sum_up(self) -> None:
+        """Say what the checkpoints have cost."""
+        if self._pace.copies:
+            log.debug(
+                "%s #%d: %d checkpoints, %.1f ms each, %.2f %% of the training's time",
+                self._lease.study,
+                self._lease.trial.number,
+                self._pace.copies,
+                1e3 * self._pace.stalled / self._pace.copies,
+                100 * self._pace.share(self._saver.clock()),
+            )
 
     def _send(self, report: NewReport) -> None:
         body = {"token": self._lease.token, "report": report.model_dump(mode="json")}

@@ -41,6 +41,7 @@ class Supervisor:
         self._stop_seconds = stop_seconds
         self._hand_back_seconds = hand_back_seconds
         self._saving = False
+        self._parts: list[bytes] = []  # of a checkpoint that is arriving
         self._kill_at: float | None = None
 
     def follow(self) -> Ending:
@@ -64,7 +65,10 @@ class Supervisor:
             report = NewReport.model_validate(message.body["report"])
             self._attempt.report(report)
         elif message.kind == "checkpoint" and message.blob is not None:
-            self._attempt.uploads.offer(message.blob)
+            self._parts.append(message.blob)
+            if message.body["last"]:
+                state, self._parts = b"".join(self._parts), []
+                self._attempt.uploads.offer(message.body["step"], state)
 
     def _ending(self, message: Message) -> Ending:
         body = message.body["ending"]

@@ -21,6 +21,7 @@ from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.failures import raised
 from lehr_worker.recorder import Recorder
+from lehr_worker.saver import Interval, Saver
 from lehr_worker.tasks.registry import TaskError
 from lehr_worker.training.errors import Diverged, OutOfMemory
 
@@ -119,8 +120,10 @@ def main() -> None:
         channel.send("unusable", {"message": told.message, "traceback": told.traceback})
         return
     channel.send("ready", {"tasks": dict(engine.schemas), "versions": dict(engine.versions)})
+    saver = Saver(channel)
+    interval = Interval(setup["checkpoint_epochs"], setup["checkpoint_seconds"])
     while True:
-        train(engine, orders.next_trial(), orders, channel, setup["checkpoint_seconds"])
+        train(engine, orders.next_trial(), orders, channel, saver, interval)
 
 
 def _cause(error: TaskError) -> str:
@@ -136,11 +139,16 @@ def make_engine(place: str, tasks: Sequence[str]) -> Trains:
 
 
 def train(
-    engine: Trains, trial: Message, orders: Orders, channel: Channel, checkpoint_seconds: float
+    engine: Trains,
+    trial: Message,
+    orders: Orders,
+    channel: Channel,
+    saver: Saver,
+    interval: Interval,
 ) -> None:
     """Train one trial and tell the agent how it ended."""
     lease = Lease.model_validate(trial.body["lease"])
-    recorder = Recorder(lease, orders, channel, checkpoint_seconds)
+    recorder = Recorder(lease, orders, channel, saver, interval)
     ending: Completion | Failure | None
     try:
         engine.train(lease, recorder.on_epoch, resume=trial.blob, checkpoint=recorder.on_checkpoint)
@@ -152,6 +160,7 @@ def train(
         ending = raised("out_of_memory", error)
     except (Exception, SystemExit) as error:
         ending = raised("error", error)
+    recorder.sum_up()
     kind = "none" if ending is None else type(ending).__name__.lower()
     body = {} if ending is None else ending.model_dump(mode="json", exclude_unset=True)
     channel.send("ended", {"token": lease.token, "kind": kind, "ending": body})

@@ -33,10 +33,32 @@ def work(
     data_dir: Annotated[
         Path | None, typer.Option(envvar="LEHR_DATA_DIR", help="Folder of the data sets.")
     ] = None,
+    checkpoints: Annotated[
+        str,
+        typer.Option(
+            envvar="LEHR_CHECKPOINTS",
+            metavar="PLACE",
+            help="Where the states that trials resume from are kept: server, a folder (one that "
+            "all workers share, for trials to resume on any), or a URL that fsspec opens, such as "
+            "s3://bucket/lehr.",
+        ),
+    ] = "server",
+    checkpoint_epochs: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_CHECKPOINT_EPOCHS",
+            min=1,
+            help="Epochs from one checkpoint to the next; by default only time counts.",
+        ),
+    ] = None,
     checkpoint_seconds: Annotated[
         float,
         typer.Option(
-            envvar="LEHR_CHECKPOINT_SECONDS", min=0, help="Least time between two checkpoints."
+            envvar="LEHR_CHECKPOINT_SECONDS",
+            min=0,
+            help="Seconds from one checkpoint to the next, if its epochs have not passed before. "
+            "Where a checkpoint is costly there are fewer: training waits for them for at most "
+            "2 % of its time.",
         ),
     ] = 60.0,
     drain_seconds: Annotated[
@@ -64,6 +86,8 @@ def work(
         devices=devices,
         name=name,
         data_dir=None if data_dir is None else str(data_dir),
+        checkpoints=checkpoints,
+        checkpoint_epochs=checkpoint_epochs,
         checkpoint_seconds=checkpoint_seconds,
         drain_seconds=drain_seconds,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -76,7 +75,7 @@ async def save_checkpoint(
 async def load_checkpoint(token: str, here: Here) -> Response:
     """The last stored state of the training of this attempt's trial."""
 
-    def stored(connection: Connection) -> bytes:
+    def stored(connection: Connection) -> tuple[bytes, str]:
         known = study_of(token) is not None
         attempt = attempts.by_token(connection, token) if known else None
         if attempt is None:
@@ -85,8 +84,8 @@ async def load_checkpoint(token: str, here: Here) -> Response:
         row = reports.checkpoint(connection, attempt.study_id, attempt.trial)
         if row is None:
             raise NoCheckpoint
-        return bytes(row.content)
+        return bytes(row.content), row.sha256
 
-    content = await here.read(stored)
-    headers = {CHECKPOINT_HEADER: hashlib.sha256(content).hexdigest()}
+    content, sha256 = await here.read(stored)
+    headers = {CHECKPOINT_HEADER: sha256}
     return Response(content, media_type="application/octet-stream", headers=headers)

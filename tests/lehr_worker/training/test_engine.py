@@ -1,7 +1,5 @@
 """The engine: reset, reuse, learning rates, divergence, memory, resume."""
 
-import io
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ import tensorflow as tf
 
 from lehr_worker import Data, task
 from lehr_worker.tasks.digits import digits
-from lehr_worker.training.checkpoints import BadCheckpoint
+from lehr_worker.training.checkpoints import BadCheckpoint, unpack
 from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import Diverged, OutOfMemory
 
@@ -102,7 +100,7 @@ def test_reported_learning_rate_is_the_one_applied(small_task, trial, log):
         epochs=8,
     )
     Engine({"slope": slope}).train(config, seen.on_epoch, checkpoint=seen.checkpoint)
-    weights = [float(np.load(io.BytesIO(c))["model_0"][0, 0]) for c in seen.checkpoints]
+    weights = [float(unpack(c)[0]["model_0"][0, 0]) for c in seen.checkpoints]
     applied = -np.diff([0.0, *weights])
     np.testing.assert_allclose(applied, [r.learning_rate for r in seen.reports], atol=1e-6)
     assert [r.learning_rate for r in seen.reports][:3] == [0.0, 0.25, 0.5]
