@@ -1,4 +1,4 @@
-"""Pictures of a study: learning curves beside the learning rates that made them."""
+"""Pictures: a study's learning curves beside the rates that made them, and range tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lehr.errors import LehrError
+from lehr.range_tests import Bounds, Curve, Spread
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Report, Trial, TrialState
 
@@ -24,11 +25,21 @@ def save_curves(
 
     Raises LehrError where matplotlib is missing, or the file cannot be written.
     """
-    figure = draw_curves(definition, trials, reports, best)
-    try:
-        figure.savefig(file, dpi=120)
-    except (OSError, ValueError) as error:
-        raise LehrError(f"cannot write {file}: {error}") from error
+    _save(draw_curves(definition, trials, reports, best), file)
+
+
+def save_range_test(
+    file: Path,
+    title: str,
+    curves: Sequence[Curve],
+    found: Mapping[str, Spread],
+    search: Bounds,
+) -> None:
+    """Write the figure of ``draw_range_test`` to a file; its ending says in which format.
+
+    Raises LehrError where matplotlib is missing, or the file cannot be written.
+    """
+    _save(draw_range_test(title, curves, found, search), file)
 
 
 def draw_curves(
@@ -42,12 +53,9 @@ def draw_curves(
     Colour tells the schedule, a cross where a trial was pruned, a thick line the best trial.
     ``reports`` are by trial number. Raises LehrError where matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
-        raise LehrError("plots need the extra [plot]: pip install 'lehr[plot]'") from None
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    figure = _figure(12, 5)
+    from matplotlib.ticker import MaxNLocator
+
     curves, rates = figure.subplots(1, 2)
     colours = {name: f"C{i % _COLOURS}" for i, name in enumerate(definition.space.schedule)}
     for trial in trials:
@@ -79,6 +87,59 @@ def draw_curves(
     if colours:
         curves.legend(title="schedule (thick: best; x: pruned)", fontsize="small")
     return figure
+
+
+def draw_range_test(
+    title: str, curves: Sequence[Curve], found: Mapping[str, Spread], search: Bounds
+) -> Any:
+    """A matplotlib figure: smoothed loss by learning rate, a line a seed, over the batches' losses.
+
+    Each rule has a colour: a line at its mean, a band over its seeds; grey is what the search
+    leaves out. Raises LehrError where matplotlib is missing.
+    """
+    figure = _figure(9, 5)
+    axes = figure.subplots()
+    for curve in curves:
+        axes.plot(curve.rates, curve.losses, ".", color="0.75", markersize=2, zorder=1)
+    for curve in curves:
+        axes.plot(curve.rates, curve.smoothed, color="black", linewidth=1.0, zorder=3)
+    for index, (rule, spread) in enumerate(found.items()):
+        axes.axvspan(spread.low, spread.high, color=f"C{index}", alpha=0.15, linewidth=0)
+        axes.axvline(spread.mean, color=f"C{index}", label=f"{rule}: {spread.mean:.2g}")
+    lowest = min(min(curve.losses) for curve in curves)
+    highest = max(max(curve.smoothed) for curve in curves)
+    margin = 0.05 * (highest - lowest) or 1.0
+    axes.set_xscale("log")
+    left = min(curve.rates[0] for curve in curves)
+    right = max(curve.rates[-1] for curve in curves)
+    axes.axvspan(left, search.low, color="0.5", alpha=0.2, linewidth=0)
+    axes.axvspan(search.high, max(right, search.high), color="0.5", alpha=0.2, linewidth=0)
+    axes.set(
+        xlim=(left, max(right, search.high)),
+        ylim=(lowest - margin, highest + margin),
+        xlabel="learning rate",
+        ylabel="loss of a batch, smoothed",
+        title=f"range test: {title}",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(title=f"search {search.low:.2g} to {search.high:.2g}", fontsize="small")
+    return figure
+
+
+def _figure(width: float, height: float) -> Any:
+    """An empty matplotlib figure, in inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise LehrError("plots need the extra [plot]: pip install 'lehr[plot]'") from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Any, file: Path) -> None:
+    try:
+        figure.savefig(file, dpi=120)
+    except (OSError, ValueError) as error:
+        raise LehrError(f"cannot write {file}: {error}") from error
 
 
 def _number(value: float | None) -> float:

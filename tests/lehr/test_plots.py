@@ -1,9 +1,10 @@
-"""The picture of a study: a line a trial, a cross where one was pruned."""
+"""The pictures: a line a trial, a cross where one was pruned; a line a seed of a range test."""
 
 import pytest
 
 from lehr.errors import LehrError
-from lehr.plots import draw_curves, save_curves
+from lehr.plots import draw_curves, draw_range_test, save_curves
+from lehr.range_tests import bounds, cut, growing_rates, spreads
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Report, Trial
 
@@ -68,3 +69,22 @@ def test_values_and_learning_rates_are_drawn_as_reported():
 def test_an_ending_that_is_no_picture_is_refused(tmp_path):
     with pytest.raises(LehrError, match="cannot write"):
         save_curves(tmp_path / "curves.txt.nothing", DEFINITION, [], {}, None)
+
+
+def test_a_range_test_is_drawn_with_its_suggestions_and_bounds():
+    rates = growing_rates(1e-6, 1.0, 100)
+    curves = [
+        cut(rates, [2.0 + abs(i - lowest) / 50 for i in range(100)]) for lowest in (50, 60, 70)
+    ]
+    found = spreads(curves)
+    search = bounds(found, 1e-6, 1.0)
+    (axes,) = draw_range_test("digits", curves, found, search).axes
+    drawn = [tuple(line.get_ydata()) for line in axes.lines]
+    assert all(curve.losses in drawn and curve.smoothed in drawn for curve in curves)
+    means = {line.get_label(): line.get_xdata()[0] for line in axes.lines}
+    for rule, spread in found.items():
+        assert means[f"{rule}: {spread.mean:.2g}"] == spread.mean
+    assert axes.get_xscale() == "log"
+    assert (
+        axes.get_legend().get_title().get_text() == f"search {search.low:.2g} to {search.high:.2g}"
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lehr.cli import study, worker
+from lehr.cli.range_test import range_test
 from lehr.cli.serve import serve
 from lehr.cli.work import work
 
@@ -41,5 +42,6 @@ def lehr(
 
 app.command()(serve)
 app.command()(work)
+app.command()(range_test)
 app.add_typer(study.app, name="study")
 app.add_typer(worker.app, name="worker")

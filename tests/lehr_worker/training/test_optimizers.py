@@ -115,7 +115,7 @@ def plain_loop(task, config):
             model.set_weights(average)
         judged = float(loss(data.y_validation, model(data.x_validation)))
         model.set_weights(weights)
-        yield weights, judged
+        yield weights, judged, float(value)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -128,7 +128,7 @@ def test_equals_a_plain_keras_loop_also_in_a_reused_program(case, small_task, tr
     (program,) = engine._programs.values()
     assert program.traces == 1
     expected = plain_loop(small_task, trial(second))
-    for report, state, (weights, loss) in zip(
+    for report, state, (weights, loss, _) in zip(
         seen.reports, seen.checkpoints, expected, strict=True
     ):
         arrays, _ = unpack(state)
@@ -137,6 +137,19 @@ def test_equals_a_plain_keras_loop_also_in_a_reused_program(case, small_task, tr
         for ours, theirs in zip(trained, weights, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-5)
         assert report.metrics["val_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_updates_loss_is_that_of_a_plain_keras_loop(case, small_task, trial, log):
+    """All samples in one batch: an epoch is one update, and its loss that update's."""
+    config = trial(
+        {"name": case.split()[0], **CASES[case][1]}, parameters={"batch_size": 64}, epochs=6
+    )
+    seen = log()
+    Engine({"small": small_task}, xla=False).train(config, seen.on_epoch)
+    assert all(report.updates == 1 for report in seen.reports)
+    losses = [loss for _, _, loss in plain_loop(small_task, config)]
+    np.testing.assert_allclose([r.metrics["loss"] for r in seen.reports], losses, rtol=1e-4)
 
 
 def test_every_optimizer_has_a_case_and_a_class():

@@ -8,7 +8,7 @@ no more; learning rates and order are inputs.
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,7 @@ from lehr_worker.training.checkpoints import BadCheckpoint
 from lehr_worker.training.errors import OutOfMemory
 
 EVALUATION_BATCH: Final = 1000
-STARTS_KEPT: Final = 100
+STARTS_KEPT: Final = 40
 
 
 class DeviceData:
@@ -40,6 +40,8 @@ class Program:
     whether XLA compiled it.
     """
 
+    _starts: ClassVar[int] = 0  # of all programs: what Keras and TensorFlow keep is the process's
+
     def __init__(
         self,
         task: Task,
@@ -56,7 +58,6 @@ class Program:
         self.updates_per_epoch = data.samples // self.batch_size
         self.traces = 0
         self._start: tuple[Any, list[np.ndarray], list[np.ndarray]] | None = None
-        self._starts = 0
         self._may_fall_back = xla is None
         with _out_of_memory():
             self._live_parameters = live.numbers(parameters, task.live)
@@ -136,8 +137,8 @@ class Program:
         # Keras draws its seeds from Python. Setting TensorFlow's seed makes it forget its compiled
         # functions as well (0.2 s a trial); without that, though, it keeps something of every
         # variable ever made (0.5 MB a trial), so now and then it is made to forget.
-        self._starts += 1
-        if self._starts % STARTS_KEPT == 0:
+        Program._starts += 1
+        if Program._starts % STARTS_KEPT == 0:
             tf.random.set_seed(seed)
         random.seed(seed)
         np.random.seed(seed)

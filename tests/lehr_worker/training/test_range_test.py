@@ -1,0 +1,105 @@
+"""Range tests of real models: true losses of the batches, seeds, divergence."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lehr import range_tests
+from lehr.errors import LehrError
+from lehr_worker.tasks.digits import digits_mlp
+from lehr_worker.training.range_test import RangeTestConfig, batches, measure, run
+
+pytestmark = pytest.mark.tensorflow
+
+TASKS = {"digits_mlp": digits_mlp}
+
+
+def config(**given):
+    facts = {"task": "digits_mlp", "optimizer": {"name": "sgd"}, "updates": 60, "seeds": (3,)}
+    return RangeTestConfig(**facts | given)
+
+
+def naive_losses(tested, seed):
+    """By Keras alone: the loss of each batch, then an update at its rate."""
+    keras.utils.set_random_seed(seed)
+    parameters = digits_mlp.complete(tested.parameters)
+    model, data = digits_mlp.build_model(parameters), digits_mlp.load_data(parameters)
+    optimizer = keras.optimizers.SGD()
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    order = np.concatenate(
+        [np.random.default_rng((seed, epoch)).permutation(1437)[:1408] for epoch in range(2)]
+    ).reshape(-1, 32)
+    losses = []
+    rates = np.geomspace(tested.start, tested.end, tested.updates)
+    for rows, rate in zip(order, rates, strict=False):
+        optimizer.learning_rate = rate
+        with tf.GradientTape() as tape:
+            value = loss(data.y_train[rows], model(data.x_train[rows], training=True))
+        gradients = tape.gradient(value, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        losses.append(float(value))
+    return losses
+
+
+def test_losses_are_those_of_the_batches_in_a_plain_loop():
+    """60 updates: more than the 44 of an epoch, so that the samples are shuffled again."""
+    tested = config(start=1e-3, end=1.0)
+    (curve,) = run(tested, TASKS)
+    assert curve.rates == tuple(range_tests.growing_rates(1e-3, 1.0, 60))
+    np.testing.assert_allclose(curve.losses, naive_losses(tested, 3), rtol=1e-4)
+
+
+def test_no_sample_is_drawn_twice_in_an_epoch():
+    order = batches(seed=1, samples=10, batch_size=3, updates=8)
+    assert order.shape == (8, 3)
+    for epoch in (order[:3], order[3:6]):
+        assert len(set(epoch.ravel())) == 9
+    assert not np.array_equal(order[:3], order[3:6])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_same_seeds_same_curves_and_a_seed_does_not_depend_on_the_others(optimizer):
+    tested = {"optimizer": {"name": optimizer}, "parameters": {"dropout": 0.3}}
+    first = run(config(seeds=(0, 1), **tested), TASKS)
+    assert run(config(seeds=(0, 1), **tested), TASKS) == first
+    assert run(config(seeds=(1,), **tested), TASKS) == first[1:]
+    assert first[0].losses != first[1].losses
+
+
+def test_divergence_is_cut():
+    (curve,) = run(config(end=1e30, optimizer={"name": "momentum"}), TASKS)
+    assert curve.diverged_at is not None
+    assert len(curve.rates) < 60
+    assert np.isfinite(curve.smoothed).all()
+
+
+def test_arguments_of_the_optimizer_count():
+    plain, nesterov = (
+        run(config(optimizer={"name": "momentum", **more}), TASKS)[0].losses
+        for more in ({}, {"momentum": 0.5})
+    )
+    assert plain[:2] == nesterov[:2]
+    assert plain != nesterov
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"task": "nothing"}, "task: no nothing here; there are .*digits_mlp"),
+        ({"optimizer": {"name": "adamm"}}, "name: must be one of"),
+        ({"optimizer": {"name": "adam", "beta_1": 2.0}}, "beta_1: "),
+        ({"parameters": {"width": 3}}, "width: unknown parameter"),
+        ({"parameters": {"batch_size": 5000}}, "batch_size: must be at most the 1437"),
+        ({"start": 1.0}, "end: must be above start"),
+        ({"seeds": ()}, "seeds: "),
+    ],
+)
+def test_a_wrong_configuration_says_what_is_wrong(wrong, said):
+    with pytest.raises(LehrError, match=f"^{said}"):
+        measure(config(**wrong))
+
+
+def test_a_missing_module_says_so():
+    with pytest.raises(LehrError, match="no module named nowhere_at_all"):
+        measure(config(), ["nowhere_at_all"])

@@ -1,0 +1,131 @@
+"""Runs learning-rate range tests: one call of one compiled program for each seed.
+
+See `lehr.range_tests` for what a range test is and what is made of its losses.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from lehr import range_tests
+from lehr.errors import LehrError
+from lehr_worker.task import Task
+from lehr_worker.tasks import registry
+from lehr_worker.tasks.datasets import DataUnavailable
+from lehr_worker.training import optimizers
+from lehr_worker.training.errors import OutOfMemory
+from lehr_worker.training.program import DeviceData, Program
+
+Sweep: TypeAlias = Callable[[np.ndarray, np.ndarray], tf.Tensor]
+"""Batches [updates, batch_size] and rates [updates] to losses [updates]."""
+
+
+@dataclass(frozen=True)
+class RangeTestConfig:
+    """What is tested: resolved values only."""
+
+    task: str
+    optimizer: Mapping[str, Any]  # name and arguments, without the learning rate
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    start: float = 1e-6  # the first learning rate
+    end: float = 1.0  # the last one
+    updates: int = 200
+    seeds: Sequence[int] = (0, 1, 2, 3)  # of initial weights, order of samples and dropout
+
+
+def measure(config: RangeTestConfig, modules: Iterable[str] = ()) -> list[range_tests.Curve]:
+    """The curve of each seed, for a task of the built-in or the named modules.
+
+    Raises LehrError, which says what is wrong and how to put it right.
+    """
+    try:
+        return run(config, registry.load(modules))
+    except (registry.TaskError, DataUnavailable, OutOfMemory, ValueError) as error:
+        raise LehrError(str(error)) from error
+
+
+def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.Curve]:
+    """The curve of each seed.
+
+    Raises ValueError for a configuration that cannot be (the message starts with the field),
+    OutOfMemory, and what loading the task's data raises.
+    """
+    rates = range_tests.growing_rates(config.start, config.end, config.updates)
+    if not config.seeds:
+        raise ValueError("seeds: at least one is needed")
+    if config.task not in tasks:
+        raise ValueError(f"task: no {config.task} here; there are {', '.join(tasks)}")
+    task = tasks[config.task]
+    parameters = task.complete(config.parameters)
+    optimizer = optimizers.complete({**config.optimizer, "learning_rate": config.start})
+    data = DeviceData(task.load_data(parameters))
+    if data.samples < parameters["batch_size"]:
+        raise ValueError(f"batch_size: must be at most the {data.samples} training samples")
+    program = Program(task, parameters, optimizer, data, xla=False)
+    sweep = compiled_sweep(program, data)
+    curves = []
+    for seed in config.seeds:
+        program.reset(parameters, optimizer, seed)
+        order = batches(seed, data.samples, program.batch_size, config.updates)
+        curves.append(range_tests.cut(rates, _losses(sweep, order, rates)))
+    return curves
+
+
+def batches(seed: int, samples: int, batch_size: int, updates: int) -> np.ndarray:
+    """Indices of samples [updates, batch_size] (int32), in the order of a training of this seed.
+
+    Drawn without replacement within an epoch; what is too little for a batch is left out.
+    """
+    each = samples // batch_size
+    epochs = [
+        np.random.default_rng((seed, epoch)).permutation(samples)[: each * batch_size]
+        for epoch in range(-(-updates // each))
+    ]
+    order = np.concatenate(epochs).reshape(-1, batch_size)[:updates]
+    return order.astype(np.int32)
+
+
+def compiled_sweep(program: Program, data: DeviceData) -> Sweep:
+    """A graph that makes one update at each rate and returns the loss of each batch before it.
+
+    The loss is what the model's `train_step` reports with its metrics reset before each batch, so
+    it holds regularisation, and Keras's running mean over the batches so far does not blur it.
+    """
+    model = program.model
+
+    def sweep(order: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
+        updates = tf.shape(rates)[0]
+
+        def update(index: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            chosen = tf.gather(order, index)
+            batch = tf.nest.map_structure(lambda part: tf.gather(part, chosen), data.train)
+            model.optimizer.learning_rate = tf.gather(rates, index)
+            model.reset_metrics()
+            loss = model.train_step(batch)["loss"]
+            return index + 1, losses.write(index, tf.cast(loss, tf.float32))
+
+        empty = tf.TensorArray(tf.float32, size=updates)
+        _, losses = tf.while_loop(
+            lambda index, _: index < updates,
+            update,
+            (tf.constant(0), empty),
+            parallel_iterations=1,
+        )
+        return losses.stack()
+
+    signature = [
+        tf.TensorSpec([None, program.batch_size], tf.int32),
+        tf.TensorSpec([None], tf.float32),
+    ]
+    compiled: Sweep = tf.function(sweep, input_signature=signature, autograph=False)
+    return compiled
+
+
+def _losses(sweep: Sweep, order: np.ndarray, rates: Sequence[float]) -> list[float]:
+    try:
+        return [float(loss) for loss in sweep(order, np.array(rates, np.float32)).numpy()]
+    except tf.errors.ResourceExhaustedError as error:
+        raise OutOfMemory(str(error).splitlines()[0]) from error
