@@ -233,7 +233,7 @@ def memory(seeds: str) -> dict[int, float]:
 def apart(*arguments: str) -> Any:
     """What this program prints as JSON in a process of its own."""
     command = [sys.executable, __file__, *arguments]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.splitlines()[-1])
 
 
