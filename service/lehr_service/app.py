@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from types import FrameType
@@ -42,10 +42,10 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         app.state.server = server
         sweeper = asyncio.create_task(_sweep_on(server))
         yield
-        for task in (sweeper, *server.claims.values()):
+        waiting = [sweeper, *server.claims.values()]
+        for task in waiting:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*waiting, return_exceptions=True)
         await server.lanes.close()
         server.threads.shutdown()
         server.database.close()
@@ -109,15 +109,15 @@ async def sweep(server: Server) -> None:
 class _UvicornServer(uvicorn.Server):
     """Lets requests that wait for a change go when it is told to stop, so that it stops at once."""
 
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.app = app
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         parts: Server | None = getattr(self.app.state, "server", None)
         if parts is not None:
             parts.changes.end()
         super().handle_exit(sig, frame)
-
-    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.app = app
 
 
 def serve(settings: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +24,10 @@ from lehr_service.errors import Invalid, InvalidTransition, StudyActive, StudyNa
 from lehr_service.operations.desk import Desk
 from lehr_service.search import check_definition
 from lehr_service.storage import studies, workers
+
+log = logging.getLogger(__name__)
+
+_UNUSABLE = (Unresolvable, RecursionError, re.error)
 
 
 def new_study(definition: StudyDefinition, now: float) -> Study:
@@ -97,9 +103,20 @@ def check_parameters(connection: Connection, definition: StudyDefinition, now: f
     Raises Invalid unless one of them, or none, takes the parameters.
     """
     schemas = workers.schemas(connection, definition.task, now)
-    found = [_against_schema(definition.space.parameters, schema) for schema in schemas]
+    found = [_if_usable(definition.space.parameters, schema) for schema in schemas]
     if found and all(found):
         raise Invalid(f"task {definition.task!r} does not take these parameters", found[0])
+
+
+def _if_usable(
+    parameters: Mapping[str, Value], schema: Mapping[str, Any]
+) -> Sequence[tuple[Path, str]]:
+    """As ``_against_schema``; a schema that fails in use is the worker's, and forbids nothing."""
+    try:
+        return _against_schema(parameters, schema)
+    except _UNUSABLE as error:
+        log.warning("a task's schema cannot be used: %s", error)
+        return []
 
 
 def _against_schema(
@@ -127,7 +144,7 @@ def check_schema(schema: Mapping[str, Any]) -> str | None:
         Draft202012Validator.check_schema(schema)
         list(Draft202012Validator(schema, registry=Registry()).iter_errors({}))
         _against_schema({name: Constant(0) for name in schema.get("properties", {})}, schema)
-    except (SchemaError, Unresolvable, RecursionError) as error:
+    except (SchemaError, *_UNUSABLE) as error:
         return f"is no JSON schema that stands alone: {getattr(error, 'message', error)}"
     return None
 
