@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def work(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     """Starts workers in threads; they are told to leave at the end."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     started: list[Worker] = []
 
     def start(**options: Any) -> Worker:

@@ -8,8 +8,10 @@ import platform
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.workers import Lease
 from lehr_worker.tasks import registry
+from lehr_worker.training import range_test
 from lehr_worker.training.checkpoints import BadCheckpoint
 from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
 
@@ -26,6 +28,7 @@ class KerasEngine:
         tasks = registry.load(modules)
         self.schemas = {name: task.schema() for name, task in tasks.items()}
         self.versions = versions()
+        self._tasks = tasks
         self._engine = Engine(tasks)
         _warn_without_gpu()
 
@@ -44,6 +47,21 @@ class KerasEngine:
         except BadCheckpoint as error:
             log.warning("%s #%d starts anew: %s", lease.study, lease.trial.number, error)
             self._engine.train(config, on_epoch, checkpoint=checkpoint)
+
+    def range_test(
+        self, lease: RangeTestLease, goes_on: Callable[[], bool]
+    ) -> dict[int, list[float]]:
+        """The losses of each seed; see ``lehr_worker.training.range_test.losses``."""
+        config = range_test.RangeTestConfig(
+            task=lease.task,
+            optimizer=lease.optimizer,
+            parameters=lease.parameters,
+            start=lease.start,
+            end=lease.end,
+            updates=lease.updates,
+            seeds=lease.seeds,
+        )
+        return range_test.losses(config, self._tasks, goes_on)
 
 
 def trial_config(lease: Lease) -> TrialConfig:

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from lehr.wire.range_tests import RangeTestLease, RangeTestResult, SeedLosses
 from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.failures import raised
@@ -24,6 +25,8 @@ from lehr_worker.recorder import Recorder
 from lehr_worker.saver import Interval, Saver
 from lehr_worker.tasks.registry import TaskError
 from lehr_worker.training.errors import Diverged, OutOfMemory
+
+WORK = ("train", "range_test")  # messages that bring a lease
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,15 @@ class Trains(Protocol):
         checkpoint: Callable[[int, Callable[[], bytes]], None],
     ) -> None:
         """Train the lease's trial; see ``lehr_worker.training.engine.Engine.train``."""
+
+
+class TestsRanges(Protocol):
+    """What a trainer needs of an engine that has the ability ``range_test``."""
+
+    def range_test(
+        self, lease: RangeTestLease, goes_on: Callable[[], bool]
+    ) -> Mapping[int, Sequence[float]]:
+        """The losses of each seed; of those before ``goes_on`` said no, if it did."""
 
 
 class Orders:
@@ -81,7 +93,7 @@ class Orders:
 
     def _take(self, message: Message) -> None:
         with self._news:
-            if message.kind == "train":
+            if message.kind in WORK:
                 self._next = message
                 self._token = message.body["lease"]["token"]
                 self._settled, self.word, self.wants_checkpoint = -1, None, False
@@ -119,11 +131,16 @@ def main() -> None:
         told = raised("error", error)
         channel.send("unusable", {"message": told.message, "traceback": told.traceback})
         return
-    channel.send("ready", {"tasks": dict(engine.schemas), "versions": dict(engine.versions)})
+    ready = {"tasks": dict(engine.schemas), "versions": dict(engine.versions)}
+    channel.send("ready", ready | {"abilities": abilities(engine)})
     saver = Saver(channel)
     interval = Interval(setup["checkpoint_epochs"], setup["checkpoint_seconds"])
     while True:
-        train(engine, orders.next_trial(), orders, channel, saver, interval)
+        work = orders.next_trial()
+        if work.kind == "range_test":
+            test_range(engine, work, orders, channel)
+        else:
+            train(engine, work, orders, channel, saver, interval)
 
 
 def _cause(error: TaskError) -> str:
@@ -136,6 +153,27 @@ def make_engine(place: str, tasks: Sequence[str]) -> Trains:
     module, _, name = place.partition(":")
     engine: Trains = getattr(importlib.import_module(module), name)(tasks)
     return engine
+
+
+def abilities(engine: Trains) -> list[str]:
+    """What the engine can do beside training; an engine of one's own need not test ranges."""
+    return ["range_test"] if callable(getattr(engine, "range_test", None)) else []
+
+
+def test_range(engine: Any, work: Message, orders: Orders, channel: Channel) -> None:
+    """Run one range test and tell the agent how it ended. Raises nothing, as ``train``."""
+    lease = RangeTestLease.model_validate(work.body["lease"])
+    tester: TestsRanges = engine
+    ending: RangeTestResult | Failure | None
+    try:
+        losses = tester.range_test(lease, lambda: orders.word is None)
+        curves = [SeedLosses(seed=seed, losses=list(found)) for seed, found in losses.items()]
+        ending = None if orders.word else RangeTestResult(curves=curves)
+    except (OutOfMemory, MemoryError) as error:
+        ending = raised("out_of_memory", error)
+    except (Exception, SystemExit) as error:
+        ending = raised("error", error)
+    _end(channel, lease.token, ending)
 
 
 def train(
@@ -161,9 +199,15 @@ def train(
     except (Exception, SystemExit) as error:
         ending = raised("error", error)
     recorder.sum_up()
+    _end(channel, lease.token, ending)
+
+
+def _end(
+    channel: Channel, token: str, ending: Completion | RangeTestResult | Failure | None
+) -> None:
     kind = "none" if ending is None else type(ending).__name__.lower()
     body = {} if ending is None else ending.model_dump(mode="json", exclude_unset=True)
-    channel.send("ended", {"token": lease.token, "kind": kind, "ending": body})
+    channel.send("ended", {"token": token, "kind": kind, "ending": body})
 
 
 if __name__ == "__main__":

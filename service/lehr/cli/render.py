@@ -201,6 +201,9 @@ def study_sheet(study: Study) -> Table:
         ("epochs", str(study.epochs)),
         ("took", duration(study.created_at, study.finished_at)),
     ]
+    for optimizer, test in study.range_tests.items():
+        found = f": search {test.bounds.low:.2g} to {test.bounds.high:.2g}" if test.bounds else ""
+        lines.append((f"range test of {optimizer}", state(test.state).append(found)))
     if definition.labels:
         lines.append(("labels", params(definition.labels)))
     if study.best:

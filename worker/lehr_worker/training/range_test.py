@@ -48,7 +48,19 @@ def measure(config: RangeTestConfig, modules: Iterable[str] = ()) -> list[range_
 
 
 def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.Curve]:
-    """The curve of each seed.
+    """The curve of each seed. Raises as ``losses``."""
+    rates = range_tests.growing_rates(config.start, config.end, config.updates)
+    return [range_tests.cut(rates, measured) for measured in losses(config, tasks).values()]
+
+
+def losses(
+    config: RangeTestConfig,
+    tasks: Mapping[str, Task],
+    goes_on: Callable[[], bool] = lambda: True,
+) -> dict[int, list[float]]:
+    """The losses of each seed, one an update; what follows a divergence may be no number.
+
+    ``goes_on`` is asked before each seed; after it says no, the seeds so far are returned.
 
     Raises ValueError for a configuration that cannot be (the message starts with the field),
     OutOfMemory, and what loading the task's data raises.
@@ -66,12 +78,14 @@ def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.
         raise ValueError(f"batch_size: must be at most the {data.samples} training samples")
     program = Program(task, parameters, optimizer, data, xla=False)
     sweep = compiled_sweep(program, data)
-    curves = []
+    measured = {}
     for seed in config.seeds:
+        if not goes_on():
+            break
         program.reset(parameters, optimizer, seed)
         order = batches(seed, data.samples, program.batch_size, config.updates)
-        curves.append(range_tests.cut(rates, _losses(sweep, order, rates)))
-    return curves
+        measured[seed] = _losses(sweep, order, rates)
+    return measured
 
 
 def batches(seed: int, samples: int, batch_size: int, updates: int) -> np.ndarray:
