@@ -16,7 +16,7 @@ _COLOURS = 10
 
 
 @dataclass(frozen=True)
-class TestedRange:
+class RangePicture:
     """What is drawn of a range test."""
 
     title: str
@@ -39,7 +39,7 @@ def save_curves(
     _save(draw_curves(definition, trials, reports, best), file)
 
 
-def save_range_tests(file: Path, tests: Sequence[TestedRange]) -> None:
+def save_range_tests(file: Path, tests: Sequence[RangePicture]) -> None:
     """Write the figure of ``draw_range_tests`` to a file; its ending says in which format.
 
     Raises LehrError where matplotlib is missing, or the file cannot be written.
@@ -94,7 +94,7 @@ def draw_curves(
     return figure
 
 
-def draw_range_tests(tests: Sequence[TestedRange]) -> Any:
+def draw_range_tests(tests: Sequence[RangePicture]) -> Any:
     """A matplotlib figure: smoothed loss by learning rate, a line a seed, over the batches' losses.
 
     Tests stand one below the other. Each rule has a colour: a line at its mean, a band over its
@@ -106,7 +106,7 @@ def draw_range_tests(tests: Sequence[TestedRange]) -> Any:
     return figure
 
 
-def _draw_range_test(axes: Any, test: TestedRange) -> None:
+def _draw_range_test(axes: Any, test: RangePicture) -> None:
     axes.set_title(f"range test: {test.title}")
     curves, found, search = [c for c in test.curves if c.rates], test.found, test.search
     if not curves:

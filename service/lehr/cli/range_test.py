@@ -16,7 +16,7 @@ from lehr.cli import render
 from lehr.cli.connect import explained, needs_extra
 from lehr.cli.definitions import read_value
 from lehr.errors import LehrError
-from lehr.plots import TestedRange, save_range_tests
+from lehr.plots import RangePicture, save_range_tests
 from lehr.range_tests import (
     LEAST_UPDATES,
     Bounds,
@@ -94,7 +94,7 @@ def range_test(
         else:
             _show(curves, found, search)
         if output is not None:
-            drawn = TestedRange(f"{task}, {optimizer}", curves, found, search)
+            drawn = RangePicture(f"{task}, {optimizer}", curves, found, search)
             save_range_tests(output, [drawn])
             typer.echo(f"wrote {output}", err=as_json)
 

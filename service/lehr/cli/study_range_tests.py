@@ -12,7 +12,7 @@ from rich.table import Table
 from lehr.cli import render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
 from lehr.errors import LehrError
-from lehr.plots import TestedRange, save_range_tests
+from lehr.plots import RangePicture, save_range_tests
 from lehr.range_tests import RULES, Bounds, Curve, Spread
 from lehr.wire.range_tests import RangeTest
 
@@ -61,10 +61,10 @@ def _table(tests: Sequence[RangeTest]) -> Table:
     return shown
 
 
-def _drawn(study: str, tests: Sequence[RangeTest]) -> list[TestedRange]:
+def _drawn(study: str, tests: Sequence[RangeTest]) -> list[RangePicture]:
     """Raises LehrError while there is nothing to draw."""
     drawn = [
-        TestedRange(
+        RangePicture(
             f"{study}, {test.optimizer}",
             _curves(test),
             {rule: Spread(s.mean, s.low, s.high) for rule, s in test.suggestions.items()},
