@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.lehr_worker.fake_server import FakeServer
-from tests.lehr_worker.working import HERE, Gate, Work, Worker
+from tests.lehr_worker.working import PYTHONPATH, Gate, Work, Worker
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def work(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     """Starts workers in threads; they are told to leave at the end."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     started: list[Worker] = []
 
     def start(**options: Any) -> Worker:
