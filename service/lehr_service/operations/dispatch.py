@@ -23,6 +23,7 @@ from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, report_view, trial_view
 from lehr_service.search import SearchError
 from lehr_service.storage import attempts, reports, studies, trials, workers
+from lehr_service.storage import range_tests as test_rows
 
 _TOKEN = re.compile(r"([0-9a-f]{1,7})-[0-9a-f]{32}")
 
@@ -51,15 +52,21 @@ def choose_study(connection: Connection, worker_id: str, request_id: str) -> Can
     if worker.draining:
         return Candidates([], draining=True)
     open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
-    tests = range_tests.ABILITY in worker.abilities
-    eligible = [s for s in open_studies if _has_work(s, tests)]
+    able = range_tests.ABILITY in worker.abilities
+    eligible = [s for s in open_studies if _has_work(s) or _has_test(connection, s, able)]
     return Candidates([study.id for study in sorted(eligible, key=_claim_to_share)])
 
 
-def _has_work(study: Study, tests: bool) -> bool:
+def _has_test(connection: Connection, study: Study, able: bool) -> bool:
+    """Whether there is a range test to run, or none any more that has to be run."""
+    if not study_rules.may_test(study):
+        return False
+    return able or test_rows.some_are_known(connection, study.id)
+
+
+def _has_work(study: Study) -> bool:
     return any(
         (
-            tests and study_rules.may_test(study),
             study.returned and study_rules.may_start(study, new_point=False, restart=True),
             study.unstarted and study_rules.may_start(study, new_point=False, restart=False),
             study_rules.may_start(study, new_point=True, restart=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from lehr.wire.range_tests import RangeTestState
 from lehr_service.domain.range_test import Losses, RangeTest
@@ -71,6 +71,21 @@ def known(connection: Connection, key: str) -> tuple[RangeTest, Losses | None, s
     stored, study = values.pop("losses"), values.pop("name")
     test = _from(values)
     return test, None if stored is None else _losses(stored), test.reused_from or study
+
+
+def some_are_known(connection: Connection, study_id: int) -> bool:
+    """Whether a waiting test of a study can be spared, for another study has run an equal one."""
+    equal = range_tests.alias()
+    query = select(
+        exists().where(
+            range_tests.c.study_id == study_id,
+            range_tests.c.state == RangeTestState.WAITING.value,
+            range_tests.c.reuse.is_(True),
+            equal.c.key == range_tests.c.key,
+            equal.c.state == RangeTestState.COMPLETE.value,
+        )
+    )
+    return bool(connection.execute(query).scalar())
 
 
 def _stored(measured: Losses) -> list[list[Any]]:
