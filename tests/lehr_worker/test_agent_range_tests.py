@@ -54,7 +54,6 @@ def test_a_range_test_whose_lease_is_lost_sends_nothing(
     [
         ({"raises": "no such layer"}, "error", "RuntimeError: no such layer"),
         ({"hungry": True}, "out_of_memory", "does not fit"),
-        ({"exits": 7}, "error", "the trainer died: exit status 7"),
     ],
 )
 def test_what_stops_it_is_told(
@@ -91,17 +90,6 @@ def test_a_worker_that_leaves_hands_it_back(
     (failed,) = server.of("fail")
     assert failed.body["outcome"] == "preempted"
     assert not server.of("range_test")
-
-
-def test_a_worker_that_may_finish_does(server: FakeServer, work: Work, gate: Gate) -> None:
-    worker = work(drain_seconds=20.0)
-    server.offer_range_test(gate=gate.path)
-    assert gate.pid
-    worker.leave()
-    server.wait_for(lambda: server.of("drain"))
-    gate.open("all")
-    assert worker.left() == 0
-    assert server.of("range_test")
 
 
 def test_an_outage_delays_the_result_and_loses_nothing(
