@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,9 @@ from tests.lehr_worker.fake_server import lease as lease_of
 from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel
 from lehr_worker.failures import failure
-from lehr_worker.recorder import Recorder
+from lehr_worker.recorder import NoLog, Recorder
 from lehr_worker.saver import Interval, Saver
+from lehr_worker.trainer import make_log
 from lehr_worker.training.errors import Diverged
 
 
@@ -88,6 +90,20 @@ def test_how_a_log_ends(
         (0, {"loss": 2.0, "val_accuracy": 0.5}, 0.1),
         (1, {"loss": 1.0, "val_accuracy": 0.75}, 0.1),
     ]
+
+
+def test_no_log_is_wanted_by_default() -> None:
+    lease = Lease.model_validate(lease_of("t"))
+    assert isinstance(make_log(None, lease), NoLog)
+
+
+def test_without_tensorflow_there_is_a_warning_and_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "lehr_worker.training.tensorboard", None)
+    lease = Lease.model_validate(lease_of("t"))
+    assert isinstance(make_log("logs", lease), NoLog)
+    assert "no TensorBoard logs" in caplog.text
 
 
 def test_the_epoch_that_diverged_is_logged(channel: Channel) -> None:

@@ -143,8 +143,11 @@ def make_log(tensorboard: str | None, lease: Lease) -> Log:
     """The trial's TensorBoard log in this folder, if one is wanted."""
     if tensorboard is None:
         return NoLog()
-    from lehr_worker.training.tensorboard import TrialLog
-
+    try:
+        from lehr_worker.training.tensorboard import TrialLog
+    except ImportError as error:  # Keras trains on other back ends too
+        log.warning("no TensorBoard logs, which TensorFlow writes: %s", error)
+        return NoLog()
     return TrialLog(Path(tensorboard), lease)
 
 
