@@ -27,6 +27,7 @@ def sources(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("sources")
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 def test_every_reproduction_runs(
     sources: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,7 +84,7 @@ def rates_of_fit(rule: Rule, rate: float, epochs: int) -> list[float]:
 
     class Note(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            rates.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+            rates.append(float(self.model.optimizer.learning_rate))
 
     model = keras.Sequential([keras.layers.Input((20,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(learning_rate=rate), loss="mse")

@@ -30,8 +30,8 @@ SCHEDULES = {
         "t_mul": 1.0,
     },
 }
-EPOCHS = 15  # cycles of 1, 2, 4 and 8 epochs, or of 5, end with it
-MARKS = (3, 7, 15)  # epochs after which the first of these cycles end
+EPOCHS = 15
+MARKS = (3, 5, 7, 10, 15)  # cycles of 1, 2, 4, 8 epochs end after 3, 7, 15; of 5 after 5, 10, 15
 
 
 def reproduce(bench: Bench) -> None:
