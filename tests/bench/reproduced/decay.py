@@ -21,7 +21,7 @@ def reproduce(bench: Bench) -> None:
     figure, plots = axes(2)
     epochs, early = bench.pick((50, 10), (2, 1))
     for (start, seeds), plot in zip(SEEDS.items(), plots, strict=True):
-        images, tested = bench.pick(55_000, 500), bench.pick(10_000, 300)
+        images, tested = bench.pick(55_000, 1_000), bench.pick(10_000, 300)
         parameters = {"start": start, "images": images, "tested": tested}
         rows = []
         for name, (rate, schedule) in CASES.items():

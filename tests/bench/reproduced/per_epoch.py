@@ -49,7 +49,7 @@ def compare(
     """Rates beside those of `fit` with the rule; trainings beside a fixed rate. The rates used."""
     given = rates_of_fit(rule, rate, epochs)
     seeds = bench.pick(3, 1)
-    parameters = {"images": bench.pick(55_000, 500), "tested": bench.pick(10_000, 300)}
+    parameters = {"images": bench.pick(55_000, 1_000), "tested": bench.pick(10_000, 300)}
     figure, (left, right) = axes(2)
     rows, used = [], []
     for label, chosen in {name: schedule, "fixed": CONSTANT}.items():
