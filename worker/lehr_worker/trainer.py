@@ -15,12 +15,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.failures import raised
-from lehr_worker.recorder import Recorder
+from lehr_worker.recorder import Log, NoLog, Recorder
 from lehr_worker.saver import Interval, Saver
 from lehr_worker.tasks.registry import TaskError
 from lehr_worker.training.errors import Diverged, OutOfMemory
@@ -123,7 +124,7 @@ def main() -> None:
     saver = Saver(channel)
     interval = Interval(setup["checkpoint_epochs"], setup["checkpoint_seconds"])
     while True:
-        train(engine, orders.next_trial(), orders, channel, saver, interval)
+        train(engine, orders.next_trial(), orders, channel, saver, interval, setup["tensorboard"])
 
 
 def _cause(error: TaskError) -> str:
@@ -138,6 +139,18 @@ def make_engine(place: str, tasks: Sequence[str]) -> Trains:
     return engine
 
 
+def make_log(tensorboard: str | None, lease: Lease) -> Log:
+    """The trial's TensorBoard log in this folder, if one is wanted."""
+    if tensorboard is None:
+        return NoLog()
+    try:
+        from lehr_worker.training.tensorboard import TrialLog
+    except ImportError as error:  # Keras trains on other back ends too
+        log.warning("no TensorBoard logs, which TensorFlow writes: %s", error)
+        return NoLog()
+    return TrialLog(Path(tensorboard), lease)
+
+
 def train(
     engine: Trains,
     trial: Message,
@@ -145,10 +158,11 @@ def train(
     channel: Channel,
     saver: Saver,
     interval: Interval,
+    tensorboard: str | None,
 ) -> None:
     """Train one trial and tell the agent how it ended."""
     lease = Lease.model_validate(trial.body["lease"])
-    recorder = Recorder(lease, orders, channel, saver, interval)
+    recorder = Recorder(lease, orders, channel, saver, interval, make_log(tensorboard, lease))
     ending: Completion | Failure | None
     try:
         engine.train(lease, recorder.on_epoch, resume=trial.blob, checkpoint=recorder.on_checkpoint)
@@ -160,7 +174,7 @@ def train(
         ending = raised("out_of_memory", error)
     except (Exception, SystemExit) as error:
         ending = raised("error", error)
-    recorder.sum_up()
+    recorder.end(ending)
     kind = "none" if ending is None else type(ending).__name__.lower()
     body = {} if ending is None else ending.model_dump(mode="json", exclude_unset=True)
     channel.send("ended", {"token": lease.token, "kind": kind, "ending": body})
