@@ -117,7 +117,7 @@ def test_a_trial_that_never_stops_loses_its_process(server: FakeServer, work: Wo
 
 
 def test_a_trainer_ends_when_its_agent_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    saving = {"checkpoint_epochs": None, "checkpoint_seconds": 60.0}
+    saving = {"checkpoint_epochs": None, "checkpoint_seconds": 60.0, "tensorboard": None}
     setup = {"engine": "light_engine:LightEngine", "tasks": [], **saving}
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     trainer = TrainerProcess(CPU, setup, None)

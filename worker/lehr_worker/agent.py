@@ -66,6 +66,7 @@ class AgentOptions:
     checkpoints: str = SERVER  # where they are kept: server, a folder, or a URL for fsspec
     checkpoint_epochs: int | None = None  # from one to the next of a trial; None: time decides
     checkpoint_seconds: float = 60.0  # the same in time; what comes first counts
+    tensorboard: str | None = None  # folder for logs of every trial
     drain_seconds: float = 15.0  # for trials to finish after the first signal
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
@@ -318,6 +319,7 @@ class Agent:
             "tasks": list(options.tasks),
             "checkpoint_epochs": options.checkpoint_epochs,
             "checkpoint_seconds": options.checkpoint_seconds,
+            "tensorboard": options.tensorboard,
         }
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The training engine as a trainer drives it; importing this loads TensorFlow."""
+"""The training engine as a trainer drives it; importing this loads Keras and its back end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import platform
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+import keras
+
 from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.workers import Lease
 from lehr_worker.tasks import registry
@@ -15,7 +17,7 @@ from lehr_worker.training import range_test
 from lehr_worker.training.checkpoints import BadCheckpoint
 from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
 
-LIBRARIES = ("lehr", "tensorflow", "keras", "numpy")
+LIBRARIES = ("lehr", "tensorflow", "jax", "keras", "numpy")
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +95,21 @@ def versions() -> dict[str, str]:
 
 
 def _warn_without_gpu() -> None:
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "-1")
+    if wanted != "-1" and not _has_gpu():
+        log.warning(
+            "Keras on %s cannot use GPU %s and trains on the CPU; install lehr[worker-gpu], or for "
+            "KERAS_BACKEND=jax lehr[worker-jax] and jax[cuda12]",
+            keras.backend.backend(),
+            wanted,
+        )
+
+
+def _has_gpu() -> bool:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return any(device.platform == "gpu" for device in jax.devices())
     import tensorflow as tf
 
-    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "-1")
-    if wanted != "-1" and not tf.config.list_physical_devices("GPU"):
-        log.warning(
-            "TensorFlow cannot use GPU %s and trains on the CPU; install lehr[worker-gpu]", wanted
-        )
+    return bool(tf.config.list_physical_devices("GPU"))

@@ -15,13 +15,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult, SeedLosses
 from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.failures import raised
-from lehr_worker.recorder import Recorder
+from lehr_worker.recorder import Log, NoLog, Recorder
 from lehr_worker.saver import Interval, Saver
 from lehr_worker.tasks.registry import TaskError
 from lehr_worker.training.errors import Diverged, OutOfMemory
@@ -140,7 +141,7 @@ def main() -> None:
         if work.kind == "range_test":
             test_range(engine, work, orders, channel)
         else:
-            train(engine, work, orders, channel, saver, interval)
+            train(engine, work, orders, channel, saver, interval, setup["tensorboard"])
 
 
 def _cause(error: TaskError) -> str:
@@ -176,6 +177,18 @@ def test_range(engine: Any, work: Message, orders: Orders, channel: Channel) -> 
     _end(channel, lease.token, ending)
 
 
+def make_log(tensorboard: str | None, lease: Lease) -> Log:
+    """The trial's TensorBoard log in this folder, if one is wanted."""
+    if tensorboard is None:
+        return NoLog()
+    try:
+        from lehr_worker.training.tensorboard import TrialLog
+    except ImportError as error:  # Keras trains on other back ends too
+        log.warning("no TensorBoard logs, which TensorFlow writes: %s", error)
+        return NoLog()
+    return TrialLog(Path(tensorboard), lease)
+
+
 def train(
     engine: Trains,
     trial: Message,
@@ -183,10 +196,11 @@ def train(
     channel: Channel,
     saver: Saver,
     interval: Interval,
+    tensorboard: str | None,
 ) -> None:
     """Train one trial and tell the agent how it ended."""
     lease = Lease.model_validate(trial.body["lease"])
-    recorder = Recorder(lease, orders, channel, saver, interval)
+    recorder = Recorder(lease, orders, channel, saver, interval, make_log(tensorboard, lease))
     ending: Completion | Failure | None
     try:
         engine.train(lease, recorder.on_epoch, resume=trial.blob, checkpoint=recorder.on_checkpoint)
@@ -198,7 +212,7 @@ def train(
         ending = raised("out_of_memory", error)
     except (Exception, SystemExit) as error:
         ending = raised("error", error)
-    recorder.sum_up()
+    recorder.end(ending)
     _end(channel, lease.token, ending)
 
 

@@ -12,6 +12,8 @@ from lehr_worker.keras_engine import KerasEngine
 from lehr_worker.tasks.digits import digits_mlp
 from lehr_worker.training.range_test import RangeTestConfig, batches, measure, run
 
+from .conftest import tensorflow_only
+
 pytestmark = pytest.mark.tensorflow
 
 TASKS = {"digits_mlp": digits_mlp}
@@ -44,6 +46,7 @@ def naive_losses(tested, seed):
     return losses
 
 
+@tensorflow_only
 def test_losses_are_those_of_the_batches_in_a_plain_loop():
     """60 updates: more than the 44 of an epoch, so that the samples are shuffled again."""
     tested = config(start=1e-3, end=1.0)
