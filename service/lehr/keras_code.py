@@ -63,6 +63,7 @@ class FollowSchedule(keras.callbacks.Callback):
     first = 0
 
     def on_train_batch_begin(self, batch, logs=None):
+        getattr(self.model, "jax_state_sync", lambda: None)()  # or JAX would not see the new rate
         self.model.optimizer.learning_rate = learning_rate(self.first + batch // accumulated)
 
 

@@ -56,14 +56,21 @@ def fitted(
 
     class Follow(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            synced(model)
             inner_optimizer(model).learning_rate = rates[batch]
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             if after_update:
+                synced(model)
                 after_update(model)
 
     history = model.fit(*data, shuffle=False, verbose=0, callbacks=[Follow()], **options).history
     return {name: values[0] for name, values in history.items()}
+
+
+def synced(model: keras.Model) -> None:
+    """On JAX `fit` keeps the variables' values to itself unless asked to give them back."""
+    getattr(model, "jax_state_sync", lambda: None)()
 
 
 def compiled(task: Task, config: TrialConfig) -> keras.Model:
