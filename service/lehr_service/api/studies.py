@@ -17,6 +17,7 @@ from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, pareto_front
 from lehr_service.errors import NoCompleteTrial, StudyUnknown
 from lehr_service.operations import studies as operations
+from lehr_service.operations.pruning import pruning_of
 from lehr_service.operations.views import study_view, trial_view
 from lehr_service.storage import studies, trials, workers
 
@@ -40,7 +41,7 @@ def _view(connection: Connection, study: Study, now: float) -> StudyView:
     single = len(goals) == 1
     best = trials.best(connection, study.id, goals[0].direction) if single else None
     offered = bool(workers.schemas(connection, study.definition.task, now))
-    return study_view(study, best, offered)
+    return study_view(study, best, offered, pruning_of(connection, study))
 
 
 async def _shown(here: Server, name: str) -> StudyView:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lehr.wire.studies import Counts, StudyState
+from lehr.wire.studies import Counts, Pruning, StudyState
 from lehr.wire.studies import Study as StudyView
 from lehr.wire.trials import Attempt as AttemptView
 from lehr.wire.trials import Report, TrialDetails
@@ -27,7 +27,9 @@ def moment_or_none(seconds: float | None) -> datetime | None:
     return None if seconds is None else moment(seconds)
 
 
-def study_view(study: Study, best: Trial | None, task_is_offered: bool) -> StudyView:
+def study_view(
+    study: Study, best: Trial | None, task_is_offered: bool, pruning: Pruning
+) -> StudyView:
     """A study; an active one whose task nobody offers says so in its reason."""
     reason = study.reason
     if reason is None and study.state is StudyState.ACTIVE and not task_is_offered:
@@ -46,6 +48,7 @@ def study_view(study: Study, best: Trial | None, task_is_offered: bool) -> Study
         ),
         epochs=study.epochs,
         best=None if best is None else trial_view(study.name, best),
+        pruning=pruning,
         definition=study.definition,
         created_at=moment(study.created_at),
         finished_at=moment_or_none(study.finished_at),
