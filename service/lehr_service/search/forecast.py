@@ -128,18 +128,28 @@ class _View:
     def _shown(self, value: float) -> str:
         return f"{self._sign * value:.4g}"
 
+    def _others_here(self) -> list[float]:
+        """What the others had reached at this step."""
+        return [self._at(t, self._step) for t in self.others if self._step in t.intermediate_values]
+
     def no_better_than_the_start(self) -> str | None:
+        """Unless nobody is better: then the metric says nothing yet."""
         starts = [self._at(t, min(t.intermediate_values)) for t in self.others]
-        if self._step == self._first or len(starts) < STARTS - 1 or self._value > median(starts):
+        if self._step == self._first or len(starts) < STARTS - 1:
             return None
-        return f"{self._now}: no better than the median first value {self._shown(median(starts))}"
+        start = median(starts)
+        if self._value > start or max(self._others_here(), default=start) <= start:
+            return None
+        return f"{self._now}: no better than the median first value {self._shown(start)}"
 
     def outside_the_better_half(self) -> str | None:
-        seen = [self._at(t, self._step) for t in self.others if self._step in t.intermediate_values]
+        seen = self._others_here()
         if len(seen) < SEEN - 1 or self._value >= median(seen):
             return None
         limit = self._shown(median(seen))
-        return f"{self._now}: outside the better half of {len(seen)} trials seen there ({limit})"
+        return (
+            f"{self._now}: outside the better half of {len(seen) + 1} trials seen there ({limit})"
+        )
 
     def cannot_win(
         self, comparable: list[FrozenTrial], complete: list[FrozenTrial], alpha: float
@@ -155,7 +165,7 @@ class _View:
         )
         rank = math.floor(alpha * (len(gains) + 1))
         best = max(self._sign * t.value for t in complete)
-        if rank < 1 or self._value + gains[rank - 1] > best:
+        if rank < 1 or self._value + gains[rank - 1] >= best:
             return None
         under = "under" if self._upwards else "over"
         return (
