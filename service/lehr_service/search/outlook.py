@@ -79,13 +79,24 @@ def _rates(point: Resolved, epochs: int) -> Rates:
     if point.schedule["name"] == "reduce_on_plateau" or _in_updates([point.schedule, point.warmup]):
         return None
     curve = schedules.build(
-        point.schedule,
+        _as_rates(point.schedule),
         learning_rate=point.optimizer["learning_rate"],
         epochs=epochs,
         updates_per_epoch=_UPDATES,
         warmup=point.warmup,
     )
     return tuple(curve((epoch + 1) * _UPDATES - 1) for epoch in range(epochs))
+
+
+def _as_rates(schedule: dict[str, Any]) -> dict[str, Any]:
+    """A batch that grows does to the noise of updates what a rate that is divided does."""
+    if schedule["name"] != "batch_growth":
+        return schedule
+    given = {name: value for name, value in schedule.items() if name != "name"}
+    complete = schedules.SCHEDULES["batch_growth"].complete(given)
+    boundaries, growth = complete["boundaries"], complete["growth"]
+    factors = [growth**-k for k in range(len(boundaries) + 1)]
+    return {"name": "piecewise_constant", "boundaries": boundaries, "factors": factors}
 
 
 def _in_updates(value: Any) -> bool:
