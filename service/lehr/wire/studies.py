@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
@@ -149,12 +150,12 @@ def _read_pruner(raw: Any) -> Any:
 
 
 def _default_pruner(fields: dict[str, Any]) -> dict[str, Any]:
-    """Where schedules differ between trials, what knows them; ``fields`` are those checked."""
-    raw = fields.get("search_space")
-    single = fields.get("objectives") is None
-    if raw is not None and single and searches_schedule(space_of(raw)):
-        return {"name": "forecast"}
-    return {"name": "none"}
+    """Where schedules differ between trials, the one that knows them; fields are unchecked."""
+    try:
+        differ = searches_schedule(parse_space(fields.get("search_space")))
+    except ValidationError:  # said of the field itself
+        differ = False
+    return {"name": "forecast" if differ and fields.get("objectives") is None else "none"}
 
 
 def _check_space(raw: Any) -> Any:
@@ -211,13 +212,20 @@ class StudyDefinition(Wire):
     training: Training
     sampler: Sampler = Field(default_factory=lambda: {"name": "tpe"})
     pruner: Pruner = Field(
-        default_factory=_default_pruner,
+        default_factory=lambda: {"name": "none"},
         description="default: forecast where schedules are searched, else none",
     )
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
     weight: Weight = Field(default=1.0, description="fair share against other studies")
     labels: Labels = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_pruner(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and "pruner" not in raw:
+            return raw | {"pruner": _default_pruner(raw)}
+        return raw
 
     @model_validator(mode="after")
     def _rules_across_fields(self) -> StudyDefinition:
