@@ -90,7 +90,7 @@ def test_arguments_of_the_optimizer_count():
         ({"optimizer": {"name": "adamm"}}, "name: must be one of"),
         ({"optimizer": {"name": "adam", "beta_1": 2.0}}, "beta_1: "),
         ({"parameters": {"width": 3}}, "width: unknown parameter"),
-        ({"parameters": {"batch_size": 5000}}, "batch_size: must be at most the 1437"),
+        ({"parameters": {"batch_size": 5000}}, "parameters.batch_size: must be at most 1437"),
         ({"start": 1.0}, "end: must be above start"),
         ({"seeds": ()}, "seeds: "),
     ],
