@@ -109,8 +109,8 @@ class Training(Wire):
     ema: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
         default=None,
         description="decay an update of the moving average of the weights, which is evaluated "
-        "beside them and reported as ema_val_...; null: 0.99 where the study is judged by it, "
-        "else none is kept",
+        "beside them and reported as ema_val_...; null: 0.99 where the study judges by it or has "
+        "ema_val_... as its metric, else none is kept",
     )
 
 
@@ -298,7 +298,8 @@ class StudyDefinition(Wire):
     @property
     def ema(self) -> float | None:
         """Decay an update of the average that workers keep; None where none is wanted."""
-        return self.training.ema or (_EMA if self.judge == "ema" else None)
+        wanted = self.judge == "ema" or any(g.metric.startswith("ema_val_") for g in self.goals)
+        return self.training.ema or (_EMA if wanted else None)
 
     @property
     def goals(self) -> tuple[Objective, ...]:

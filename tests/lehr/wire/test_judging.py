@@ -57,6 +57,11 @@ def test_auto_means_averaged_weights_where_schedules_differ(schedule, metric, ju
     assert kept.ema == 0.5
 
 
+def test_the_average_may_be_what_counts_in_the_end():
+    definition = define(metric="ema_val_loss")
+    assert (definition.judge, definition.ema) == ("raw", 0.99)
+
+
 @pytest.mark.parametrize(
     ("fields", "path", "said"),
     [
