@@ -18,9 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 from lehr_service.search.outlook import Outlook, Rates
 
 CHECKS = 10  # a training
-SEEN = 4  # trials that must have come to a cut, the judged one included
-STARTS = 4
-HALVINGS = (0.05, 0.1, 0.2, 0.4)  # shares of training at which eager halving cuts
+SEEN = 4  # trials, the judged one included, that make a median worth comparing with
+HALVINGS = (0.02, 0.04, 0.08, 0.16, 0.32)  # shares of training at which eager halving cuts
 
 
 class ForecastPruner(BasePruner):  # type: ignore[misc]
@@ -80,7 +79,9 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         if not math.isfinite(trial.intermediate_values[step]):
             return f"the value at step {step} is not finite"
         outlook = self._outlook(trial)
-        is_check, is_cut = (step in outlook.judged(plan) for plan in (self._checks, self._cuts))
+        before = max((s for s in trial.intermediate_values if s < step), default=-1)
+        is_check = outlook.is_due(self._checks, before, step)
+        is_cut = outlook.is_due(self._cuts, before, step)
         if not (is_check or is_cut):
             return None
         view = _View(study, trial, step, (step + 1) / self._n_steps)
@@ -135,7 +136,7 @@ class _View:
     def no_better_than_the_start(self) -> str | None:
         """Unless nobody is better: then the metric says nothing yet."""
         starts = [self._at(t, min(t.intermediate_values)) for t in self.others]
-        if self._step == self._first or len(starts) < STARTS - 1:
+        if self._step == self._first or len(starts) < SEEN - 1:
             return None
         start = median(starts)
         if self._value > start or max(self._others_here(), default=start) <= start:

@@ -29,12 +29,15 @@ class Outlook:
         self._rates = rates
         self._open = [True] * n_steps if rates is None else _open_steps(rates)
 
-    def judged(self, planned: Iterable[int]) -> frozenset[int]:
-        """Planned steps, each moved to the next at which the rate does not hide the value."""
-        return frozenset(s for s in map(self._next_open, planned) if s is not None)
+    def is_due(self, planned: Iterable[int], before: int, step: int) -> bool:
+        """Whether a trial that reports ``step``, after ``before``, has come to a planned step.
 
-    def _next_open(self, step: int) -> int | None:
-        return next((s for s in range(step, len(self._open)) if self._open[s]), None)
+        A planned step is put off to the next at which the rate does not hide the value.
+        """
+        return self._open[step] and any(before < self._put_off(p) <= step for p in planned)
+
+    def _put_off(self, step: int) -> int:
+        return next((s for s in range(step, len(self._open)) if self._open[s]), len(self._open))
 
     def decay(self, step: int) -> float | None:
         """By how much the rate still falls after a step (logarithm); None where it is not known."""

@@ -168,7 +168,17 @@ def test_dominance_compares_with_as_much_decay_to_come() -> None:
     ],
 )
 def test_judges_where_the_rate_hides_nothing(rates: Any, judged: set[int]) -> None:
-    assert Outlook(rates, 6).judged(range(6)) == judged
+    outlook = Outlook(rates, 6)
+    assert {step for step in range(6) if outlook.is_due(range(6), step - 1, step)} == judged
+
+
+def test_a_check_that_nobody_reports_is_made_at_the_next_report() -> None:
+    outlook = Outlook(None, 10)
+    assert outlook.is_due([3], 2, 5)
+    assert not outlook.is_due([3], 3, 5)
+    warm = Outlook([1, 2, 3, 4, 3, 2], 6)
+    assert warm.is_due([1], 2, 3)
+    assert not warm.is_due([1], 3, 4)
 
 
 def rates_in(space: dict[str, Any], params: dict[str, Any], epochs: int = 4) -> Any:
