@@ -56,6 +56,16 @@ OWN: dict[str, dict[str, Any]] = {
     "lehr": {},
     "lehr eager": {"pruner": FORECAST | {"eager": True}},
 }
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "lehr, good_set all": {"sampler": {"name": "tpe", "good_set": "all"}},
+    "lehr, no early cut": {"pruner": FORECAST | {"early_cut": 1.0}},
+    "lehr, dominance on": {"pruner": FORECAST | {"dominance": "on"}},
+    "lehr, dominance off": {"pruner": FORECAST | {"dominance": "off"}},
+    "lehr, alpha 0.05": {"pruner": FORECAST | {"alpha": 0.05}},
+    "lehr, alpha 0.2": {"pruner": FORECAST | {"alpha": 0.2}},
+    "lehr, audit 0.05": {"pruner": FORECAST | {"audit": 0.05}},
+    "median, good set": {"pruner": {"name": "median"}},
+}
 
 
 def make_side(name: str, own: str, task: Recorded, seed: int, served: bool) -> Any:
@@ -149,12 +159,15 @@ def main() -> None:
     parser.add_argument(
         "--own", type=json.loads, default={}, help='more contenders: {"name": {"pruner": ...}}'
     )
+    parser.add_argument("--ablations", action="store_true", help="lehr without this and that")
     parser.add_argument("--served", action="store_true", help="lehr through its real server")
     options = parser.parse_args()
     loaded = _tasks(options.data, options.family)
     parts = {"choose": loaded[::2], "report": loaded[1::2], "both": loaded}
     chosen = [loaded.index(task) for task in parts[options.half]]
     known: dict[str, dict[str, Any]] = {key: {} for key in PLAIN} | OWN | options.own
+    if options.ablations:
+        known = {"TPE": {}, "lehr": {}} | ABLATIONS
     contenders = {n: known[n] for n in options.only} if options.only is not None else known
     print(f"{options.family}: {', '.join(loaded[i].name for i in chosen)}; {options.seeds} seeds")
     found = run_all(

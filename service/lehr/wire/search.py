@@ -137,7 +137,9 @@ PRUNERS: Catalogue = MappingProxyType(
                 doc="share of trials that gain more than is granted",
             ),
             "n_min": _count(10, "trials that complete before the first forecast", low=1),
-            "early_cut": _share(0.25, "share of training at which the worse half goes before that"),
+            "early_cut": _share(
+                0.25, "share of training at which the worse half goes before that; 1: never"
+            ),
             "eager": _flag(False, "halve earlier and more often before the first forecast"),
             "dominance": _choice(
                 "auto",
