@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import warnings
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -81,13 +82,18 @@ def _tasks(data: str, family: str) -> list[Recorded]:
     return tasks.load(Path(data), family)
 
 
+def _number(task: Recorded) -> int:
+    """Of the recording, whichever weights judge: searches are compared with equal seeds."""
+    return zlib.crc32(task.recording.encode()) % 2**20
+
+
 def replay(
     data: str, family: str, served: bool, job: tuple[str, str, int, int]
 ) -> dict[str, float]:
     """One search of one task with one seed."""
     name, own, index, seed = job
     task = _tasks(data, family)[index]
-    side = make_side(name, own, task, 1000 * index + seed, served)
+    side = make_side(name, own, task, 1000 * _number(task) + seed, served)
     try:
         return measures(task, simulate(task, side, seed))
     finally:
@@ -162,24 +168,40 @@ def main() -> None:
     parser.add_argument("--ablations", action="store_true", help="lehr without this and that")
     parser.add_argument("--served", action="store_true", help="lehr through its real server")
     options = parser.parse_args()
-    loaded = _tasks(options.data, options.family)
-    parts = {"choose": loaded[::2], "report": loaded[1::2], "both": loaded}
-    chosen = [loaded.index(task) for task in parts[options.half]]
     known: dict[str, dict[str, Any]] = {key: {} for key in PLAIN} | OWN | options.own
     if options.ablations:
         known = {"TPE": {}, "lehr": {}} | ABLATIONS
     contenders = {n: known[n] for n in options.only} if options.only is not None else known
-    print(f"{options.family}: {', '.join(loaded[i].name for i in chosen)}; {options.seeds} seeds")
-    found = run_all(
-        options.data,
-        options.family,
-        contenders,
-        chosen,
-        options.seeds,
-        options.processes,
-        options.served,
-    )
-    print(table(found))
+    loaded, found = _tasks(options.data, options.family), {}
+    for judge, chosen in _chosen(loaded, options.half).items():
+        names = ", ".join(loaded[i].name for i in chosen)
+        print(f"\n{options.family}, judged by {judge} weights: {names}; {options.seeds} seeds\n")
+        found[judge] = run_all(
+            options.data,
+            options.family,
+            contenders,
+            chosen,
+            options.seeds,
+            options.processes,
+            options.served,
+        )
+        print(table(found[judge]), flush=True)
+    if len(found) == 2 and "lehr" in contenders:
+        pairs = found["averaged"]["lehr"][..., 2] - found["raw"]["lehr"][..., 2]
+        low, high = interval(pairs)
+        print(f"\nlehr, averaged less raw: {pairs.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
+
+
+def _chosen(loaded: list[Recorded], half: str) -> dict[str, list[int]]:
+    """Indices of the tasks in a half of the recordings, by the weights that judge."""
+    names = sorted({task.recording for task in loaded})
+    part = {"choose": names[::2], "report": names[1::2], "both": names}[half]
+    found: dict[str, list[int]] = {}
+    for index, task in enumerate(loaded):
+        if task.recording in part:
+            judge = "raw" if task.recording == task.name else "averaged"
+            found.setdefault(judge, []).append(index)
+    return found
 
 
 if __name__ == "__main__":

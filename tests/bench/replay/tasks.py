@@ -17,6 +17,7 @@ import numpy as np
 from lehr.wire.space import Choice, Range, searched
 from lehr.wire.studies import StudyDefinition
 
+AVERAGED = " ema"  # ends the name of a task that is judged by averaged weights
 FAMILIES = ("taskset", "deepobs", "schedules")
 
 
@@ -31,6 +32,11 @@ class Recorded:
     params: list[dict[str, Any]]
     judged: np.ndarray  # [configurations, epochs]: what a worker reports; NaN where it diverged
     values: np.ndarray  # [configurations, epochs]: the metric that a trial is worth at its end
+
+    @property
+    def recording(self) -> str:
+        """The recording's name: the same whichever weights judge."""
+        return self.name.removesuffix(AVERAGED)
 
     @property
     def epochs(self) -> int:
@@ -171,7 +177,7 @@ def _schedules(data: Path) -> Iterator[Recorded]:
         known = "schedules", path.stem, about["space"], about["direction"], about["params"]
         yield Recorded(*known, raw, raw)
         if np.isfinite(ema).any():
-            yield Recorded(known[0], f"{path.stem} ema", *known[2:], ema, raw)
+            yield Recorded(known[0], path.stem + AVERAGED, *known[2:], ema, raw)
 
 
 _LOADERS = {"taskset": _taskset, "deepobs": _deepobs, "schedules": _schedules}
