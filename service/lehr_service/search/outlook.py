@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from optuna.trial import FrozenTrial
@@ -27,7 +27,11 @@ class Outlook:
 
     def __init__(self, rates: Rates, n_steps: int) -> None:
         self._rates = rates
-        self._open = [True] * n_steps if rates is None else _open_steps(rates)
+        self._n_steps = n_steps
+
+    @cached_property
+    def _open(self) -> list[bool]:
+        return [True] * self._n_steps if self._rates is None else _open_steps(self._rates)
 
     def is_due(self, planned: Iterable[int], before: int, step: int) -> bool:
         """Whether a trial that reports ``step``, after ``before``, has come to a planned step.
