@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 Operation = Callable[[Any, Any], Any]
 
@@ -143,6 +144,9 @@ if _ON_TENSORFLOW:
     import tensorflow as tf
 
     tf.register_tensor_conversion_function(LiveNumber, _convert)
+else:  # JAX asks what it converts
+    setattr(LiveNumber, "dtype", np.dtype("float32"))  # noqa: B010
+    setattr(LiveNumber, "shape", ())  # noqa: B010
 abstract.Real.register(LiveNumber)  # tf.nn.dropout computes with any real number
 
 
