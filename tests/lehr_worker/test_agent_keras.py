@@ -71,6 +71,12 @@ def test_trials_of_a_real_task(server: FakeServer, work: Work, tmp_path: Path) -
     server.offer("v", **(DIGITS | later))
     assert reports_of(server, "v") == whole
 
+    server.offer("a", **(DIGITS | {"training": {"epochs": 6, "seed": 1, "ema": 0.9}}))
+    averaged = reports_of(server, "a")
+    raw = [r["metrics"]["val_accuracy"] for r in averaged]
+    assert [r["value"] for r in averaged] == [r["metrics"]["ema_val_accuracy"] for r in averaged]
+    assert [r["value"] for r in averaged] != raw == [r["value"] for r in whole]
+
     server.offer("w", **(DIGITS | {"parameters": {"layers": 3}}))
     (failed,) = server.wait_for(lambda: server.of("fail", "w"))
     assert "parameters.layers: unknown parameter of digits_mlp" in failed.body["message"]

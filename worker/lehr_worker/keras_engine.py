@@ -80,6 +80,7 @@ def trial_config(lease: Lease) -> TrialConfig:
         direction=goal.direction,
         parameters=lease.parameters,
         warmup=lease.warmup,
+        ema=lease.training.ema,
     )
 
 

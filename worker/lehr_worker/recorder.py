@@ -101,7 +101,7 @@ class Recorder:
             metrics=dict(epoch.metrics),
         )
         for objective in self._lease.objectives:
-            judged(objective, epoch.metrics)
+            measured(objective.metric, epoch.metrics)
         self._send(report)
         self._log.epoch(epoch.step, epoch.metrics, epoch.learning_rate)
         patience = min(VERDICT_SECONDS, VERDICT_SHARE * epoch.seconds)
@@ -173,13 +173,25 @@ class Recorder:
 
 
 def judged(objective: Objective, metrics: Mapping[str, float]) -> float:
-    """The value of the objective's metric. Raises MissingMetric."""
-    if objective.metric not in metrics:
+    """What the trial is judged by while it trains: the objective's metric, of averaged weights
+    where the lease asks for them (``judge: ema``) or would have them (``auto``).
+
+    Raises MissingMetric.
+    """
+    averaged = objective.averaged_metric
+    if objective.judge == "ema" or (objective.judge == "auto" and averaged in metrics):
+        return measured(averaged, metrics)
+    return measured(objective.metric, metrics)
+
+
+def measured(name: str, metrics: Mapping[str, float]) -> float:
+    """The value of a metric. Raises MissingMetric."""
+    if name not in metrics:
         raise MissingMetric(
-            f"the study judges by {objective.metric}, which the task does not report; "
+            f"the study judges by {name}, which the task does not report; "
             f"it reports {', '.join(metrics) or 'nothing'}"
         )
-    return metrics[objective.metric]
+    return metrics[name]
 
 
 def selected(objective: Objective, history: list[float]) -> float | None:

@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lehr.wire.studies import Counts, Limits, Objective, Study
+from lehr.wire.studies import Counts, Limits, Objective, Pruning, Study
 from lehr.wire.trials import Trial
 from lehr.wire.workers import Worker, WorkerAttempt
 
@@ -199,6 +199,7 @@ def study_sheet(study: Study) -> Table:
         ("limits", _limits(definition.limits)),
         ("trials", counts(study.counts)),
         ("epochs", str(study.epochs)),
+        *((("saved", saved(study.pruning)),) if study.pruning.pruned else ()),
         ("took", duration(study.created_at, study.finished_at)),
     ]
     for optimizer, test in study.range_tests.items():
@@ -210,6 +211,19 @@ def study_sheet(study: Study) -> Table:
         lines.append(("best", f"{values(study.best)} (trial {study.best.number})"))
         lines.append(("", params(study.best.params)))
     return sheet(lines)
+
+
+def saved(pruning: Pruning) -> str:
+    """What pruning has saved, and what it may have missed, in one sentence."""
+    gain = (
+        f"{pruning.epochs_saved} epochs ({pruning.share_saved:.0%}) by pruning "
+        f"{pruning.pruned} trials"
+    )
+    if pruning.missed is None:
+        return gain
+    if pruning.missed_from == "audit":
+        return f"{gain}; {pruning.missed:.0%} of {pruning.audited} audited ones beat the best"
+    return f"{gain}; each would beat the best with a chance of at most {pruning.missed:.0%}"
 
 
 def sheet(lines: Iterable[tuple[str, RenderableType]]) -> Table:

@@ -203,6 +203,12 @@ def is_conditional(space: SearchSpace) -> bool:
     )
 
 
+def searches_schedule(space: SearchSpace) -> bool:
+    """Whether trials may differ in the shape of their learning rate's decay."""
+    branches = space.schedule.values()
+    return len(branches) > 1 or any(list(_leaves("", v)) for b in branches for v in b.values())
+
+
 def admits(value: Searched, given: Any) -> str | None:
     """What is wrong with a value given for a searched parameter; None where nothing is."""
     match value:

@@ -61,6 +61,11 @@ class Claim(Wire):
 class LeaseTraining(Wire):
     epochs: int
     seed: int
+    ema: float | None = Field(
+        default=None,
+        description="decay an update of the moving average of the weights: report each val_ "
+        "metric once more as ema_val_..., evaluated with them; null: keep none",
+    )
 
 
 class Lease(Wire):

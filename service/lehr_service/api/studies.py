@@ -20,6 +20,7 @@ from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, pareto_front
 from lehr_service.errors import NoCompleteTrial, StudyUnknown
 from lehr_service.operations import studies as operations
+from lehr_service.operations.pruning import pruning_of
 from lehr_service.operations.range_tests import ABILITY
 from lehr_service.operations.views import range_test_view, study_view, trial_view
 from lehr_service.storage import range_tests, studies, trials, workers
@@ -48,6 +49,7 @@ def _view(connection: Connection, study: Study, now: float) -> StudyView:
         study,
         best,
         _tests(connection, study),
+        pruning=pruning_of(connection, study),
         task_is_offered=bool(workers.schemas(connection, task, now)),
         tests_are_offered=not study.is_testing or workers.some_can(connection, ABILITY, task, now),
     )

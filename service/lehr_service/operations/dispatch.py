@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from lehr.wire.space import Resolved, resolve
 from lehr.wire.space import range_tests as range_tests_of
-from lehr.wire.studies import StudyState
+from lehr.wire.studies import Objective, StudyState
 from lehr.wire.trials import TrialState
 from lehr.wire.workers import AnyLease, Lease, LeaseTraining
 from lehr_service.domain import study as study_rules
@@ -172,7 +172,7 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
     started_before = trial.attempts > 1 or trial.steps > 0
     curve = reports.curve(desk.connection, study.id, trial.number) if started_before else []
     stored = started_before and reports.has_checkpoint(desk.connection, study.id, trial.number)
-    goals = study.definition.goals
+    goals = _leased_goals(study)
     return Lease(
         token=attempt.token,
         attempt=attempt.attempt,
@@ -182,9 +182,10 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
         training=LeaseTraining(
             epochs=study.definition.training.epochs,
             seed=study_rules.training_seed(study, trial.number),
+            ema=study.definition.ema,
         ),
         objective=goals[0] if len(goals) == 1 else None,
-        objectives=list(goals),
+        objectives=goals,
         optimizer=point.optimizer,
         schedule=point.schedule,
         warmup=point.warmup,
@@ -193,6 +194,14 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
         checkpoint=f"/v1/attempts/{attempt.token}/checkpoint" if stored else None,
         deadline=moment(desk.deadline),
     )
+
+
+def _leased_goals(study: Study) -> list[Objective]:
+    """The objectives, with judge as raw wherever averaged weights are not asked for."""
+    goals = study.definition.goals
+    if study.definition.judge == "ema":
+        return list(goals)
+    return [goal.model_copy(update={"judge": "raw"}) for goal in goals]
 
 
 def resolved(study: Study, trial: Trial) -> Resolved:

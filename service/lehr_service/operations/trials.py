@@ -162,11 +162,25 @@ def _final_values(desk: Desk, trial: Trial, completion: Completion) -> Sequence[
         raise Invalid(message, [(("values",), message)])
     if completion.value is not None or "value" in completion.model_fields_set:
         return [completion.value]
-    curve = [r.value for r in reports.curve(desk.connection, desk.study.id, trial.number)]
+    rows = reports.curve(desk.connection, desk.study.id, trial.number)
+    curve = [_worth(desk, row) for row in rows]
     if not curve:
         message = "there are no reports to select it from: send a value"
         raise Invalid(message, [(("value",), message)])
-    return [select_value(goals[0].select, goals[0].direction, curve)]
+    finite = [value for value in curve if value is not None]
+    if len(finite) < len(curve):
+        return [None]
+    return [select_value(goals[0].select, goals[0].direction, finite)]
+
+
+def _worth(desk: Desk, row: Any) -> float | None:
+    """What the study's metric was at a report, which may have been judged by averaged weights."""
+    definition = desk.study.definition
+    value: float | None = row.value
+    if definition.judge == "raw":
+        return value
+    measured: float | None = row.metrics.get(definition.goals[0].metric, value)
+    return measured
 
 
 def _stop_at_target(desk: Desk, trial: Trial) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from lehr.range_tests import NoSuggestion, suggestions
 from lehr.wire.range_tests import Interval, RangeTestCurve, RangeTestSetup, RangeTestSummary
 from lehr.wire.range_tests import RangeTest as RangeTestView
-from lehr.wire.studies import Counts, StudyState
+from lehr.wire.studies import Counts, Pruning, StudyState
 from lehr.wire.studies import Study as StudyView
 from lehr.wire.trials import Attempt as AttemptView
 from lehr.wire.trials import Report, TrialDetails
@@ -37,6 +37,7 @@ def study_view(
     best: Trial | None,
     tests: Sequence[RangeTest] = (),
     *,
+    pruning: Pruning,
     task_is_offered: bool,
     tests_are_offered: bool = True,
 ) -> StudyView:
@@ -65,6 +66,7 @@ def study_view(
         epochs=study.epochs,
         best=None if best is None else trial_view(study.name, best),
         range_tests={test.optimizer: _summary(test) for test in tests},
+        pruning=pruning,
         definition=study.definition,
         created_at=moment(study.created_at),
         finished_at=moment_or_none(study.finished_at),

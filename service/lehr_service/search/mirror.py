@@ -15,8 +15,9 @@ from optuna.trial import TrialState as OptunaState
 
 from lehr.wire.space import SearchSpace, narrowed, searched
 from lehr.wire.studies import StudyDefinition
-from lehr.wire.trials import TrialState
+from lehr.wire.trials import AUDITED, TrialState
 from lehr_service.search.errors import SearchError
+from lehr_service.search.forecast import ForecastPruner
 from lehr_service.search.memory import Memory
 from lehr_service.search.pruners import Decision, build_pruner, explain, prepare
 from lehr_service.search.quiet import quiet
@@ -247,11 +248,23 @@ class Mirror:
         trial = self._reported(number)
         try:
             with quiet():
+                if isinstance(self._pruner, ForecastPruner):
+                    return self._forecast(self._pruner, trial)
                 if self._pruner.prune(self._study, trial):
-                    return Decision("prune", explain(self._definition.pruner, self._study, trial))
+                    return Decision("prune", explain(self._definition, self._study, trial))
         except Exception as error:
             raise SearchError(f"the pruner {name} failed: {error}") from error
         return Decision("continue", f"the {name} pruner lets it go on at step {trial.last_step}")
+
+    def _forecast(self, pruner: ForecastPruner, trial: FrozenTrial) -> Decision:
+        reason = pruner.reason(self._study, trial)
+        if reason is None:
+            return Decision("continue", f"the forecast lets it go on at step {trial.last_step}")
+        if not pruner.is_audited(trial):
+            return Decision("prune", f"forecast: {reason}")
+        if AUDITED not in trial.system_attrs:
+            self._memory.set_trial_system_attr(trial.number, AUDITED, trial.last_step)
+        return Decision("continue", f"goes on for the audit; forecast: {reason}")
 
     def _reported(self, number: int) -> FrozenTrial:
         """The trial up to its last reported step: an earlier attempt may have come further."""

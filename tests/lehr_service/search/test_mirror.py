@@ -122,7 +122,9 @@ def test_a_prune_says_why(pruner: dict[str, Any], values: list[float | None], re
 def test_going_on_has_a_reason_too() -> None:
     mirror = Mirror(define(CONDITIONAL, pruner="median"), "s", SEED)
     assert judged(mirror, 0.1) == ("continue", "the median pruner lets it go on at step 0")
-    free = Mirror(define(CONDITIONAL), "s", SEED)
+    by_default = Mirror(define(CONDITIONAL), "s", SEED)
+    assert judged(by_default, 0.1) == ("continue", "the forecast lets it go on at step 0")
+    free = Mirror(define(CONDITIONAL, pruner="none"), "s", SEED)
     assert judged(free, 0.1) == ("continue", "no pruner judges this study")
 
 

@@ -69,6 +69,7 @@ class ServiceSide:
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.filterwarnings("ignore:WilcoxonPruner finds steps")
+@pytest.mark.filterwarnings("ignore:`gamma` has been deprecated")
 @pytest.mark.parametrize("name", STORIES)
 def test_the_service_agrees_with_plain_optuna(serve: Any, name: str) -> None:
     pytest.importorskip(STORIES[name].needs)
