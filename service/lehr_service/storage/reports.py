@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_
 
 from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.tables import checkpoints, reports
@@ -50,6 +50,32 @@ def curve(
     if attempt is not None:
         query = query.where(reports.c.attempt == attempt)
     return list({row.step: row for row in connection.execute(query).all()}.values())
+
+
+def written_after(
+    connection: Connection,
+    study_id: int,
+    *,
+    revision: int,
+    within: tuple[int, int, int] | None,
+    upto: int,
+    limit: int,
+) -> list[Row[Any]]:
+    """Reports by revision, trial, attempt and step, from after a revision to ``upto``.
+
+    With ``within`` those of the revision itself too, after that (trial, attempt, step).
+    """
+    first = revision + (within is None)
+    in_order = (reports.c.revision, reports.c.trial, reports.c.attempt, reports.c.step)
+    query = (
+        select(reports)
+        .where(reports.c.study_id == study_id, reports.c.revision.between(first, upto))
+        .order_by(*in_order)
+        .limit(limit)
+    )
+    if within is not None:
+        query = query.where(tuple_(*in_order) > tuple_(revision, *within))
+    return list(connection.execute(query).all())
 
 
 def curves_of(

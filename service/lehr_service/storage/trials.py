@@ -15,6 +15,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -122,6 +123,31 @@ def changed_since(
         attrs = values.pop("attrs")
         found.append((_from(values), attrs))
     return found
+
+
+def written_after(
+    connection: Connection,
+    study_id: int,
+    *,
+    revision: int,
+    within: int | None,
+    upto: int,
+    limit: int,
+) -> list[Trial]:
+    """Trials by the revision that changed them last and number, from after a revision to ``upto``.
+
+    With ``within`` those of the revision itself too, after that number.
+    """
+    first = revision + (within is None)
+    query = (
+        select(*_COLUMNS)
+        .where(trials.c.study_id == study_id, trials.c.revision.between(first, upto))
+        .order_by(trials.c.revision, trials.c.number)
+        .limit(limit)
+    )
+    if within is not None:
+        query = query.where(tuple_(trials.c.revision, trials.c.number) > tuple_(revision, within))
+    return [_trial(row) for row in connection.execute(query).all()]
 
 
 def page(
