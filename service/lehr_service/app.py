@@ -16,7 +16,17 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from lehr_service.api import attempts, errors, events, health, studies, trials, workers
+from lehr_service.api import (
+    attempts,
+    errors,
+    events,
+    exports,
+    health,
+    plots,
+    studies,
+    trials,
+    workers,
+)
 from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
@@ -60,7 +70,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(Guard, settings=settings)
-    for part in (events, trials, studies, workers, attempts, health):
+    for part in (events, exports, plots, trials, studies, workers, attempts, health):
         app.include_router(part.router)
     return app
 

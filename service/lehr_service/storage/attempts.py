@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from lehr.wire.trials import Outcome
 from lehr_service.domain.attempt import Attempt
@@ -68,6 +78,38 @@ def history(connection: Connection, study_id: int, number: int) -> list[Attempt]
         .order_by(attempts.c.attempt)
     )
     return [_attempt(row) for row in connection.execute(query).all()]
+
+
+def histories(
+    connection: Connection, study_id: int, numbers: Sequence[int]
+) -> dict[int, list[Attempt]]:
+    """The attempts of several trials, by number, first to last."""
+    found: dict[int, list[Attempt]] = {number: [] for number in numbers}
+    query = (
+        select(*_COLUMNS)
+        .where(attempts.c.study_id == study_id, attempts.c.trial.in_(numbers))
+        .order_by(attempts.c.trial, attempts.c.attempt)
+    )
+    for attempt in map(_attempt, connection.execute(query).all()):
+        found[attempt.trial].append(attempt)
+    return found
+
+
+def latest(connection: Connection, study_id: int, limit: int) -> list[Attempt]:
+    """The attempts of a study that were started last, the latest first."""
+    query = (
+        select(*_COLUMNS)
+        .where(attempts.c.study_id == study_id)
+        .order_by(attempts.c.id.desc())
+        .limit(limit)
+    )
+    return [_attempt(row) for row in connection.execute(query).all()]
+
+
+def count(connection: Connection, study_id: int) -> int:
+    """How many attempts of a study were started."""
+    query = select(func.count()).where(attempts.c.study_id == study_id)
+    return int(connection.execute(query).scalar_one())
 
 
 def running_of_worker(connection: Connection, worker_id: str) -> list[Attempt]:

@@ -95,6 +95,36 @@ def curves_of(
     return found
 
 
+def rows_of(
+    connection: Connection, study_id: int, numbers: Sequence[int]
+) -> dict[int, list[Row[Any]]]:
+    """Whole reports by trial, each curve as ``curve`` gives it."""
+    found: dict[int, dict[int, Row[Any]]] = {number: {} for number in numbers}
+    query = (
+        select(reports)
+        .where(reports.c.study_id == study_id, reports.c.trial.in_(numbers))
+        .order_by(reports.c.trial, reports.c.step, reports.c.attempt)
+    )
+    for row in connection.execute(query).all():
+        found[row.trial][row.step] = row
+    return {number: list(curve.values()) for number, curve in found.items()}
+
+
+def points_of(
+    connection: Connection, study_id: int, numbers: Sequence[int]
+) -> dict[int, list[tuple[int, float | None, float | None]]]:
+    """Step, value and learning rate by trial; where attempts overlap, the latest attempt's."""
+    found: dict[int, dict[int, tuple[int, float | None, float | None]]] = {n: {} for n in numbers}
+    query = (
+        select(reports.c.trial, reports.c.step, reports.c.value, reports.c.learning_rate)
+        .where(reports.c.study_id == study_id, reports.c.trial.in_(numbers))
+        .order_by(reports.c.trial, reports.c.step, reports.c.attempt)
+    )
+    for trial, step, value, rate in connection.execute(query).all():
+        found[trial][step] = (step, value, rate)
+    return {number: list(curve.values()) for number, curve in found.items()}
+
+
 def save_checkpoint(connection: Connection, row: Mapping[str, Any]) -> None:
     """Store a trial's checkpoint in place of the one before."""
     remove_checkpoints(connection, row["study_id"], [row["trial"]])

@@ -83,6 +83,11 @@ def in_state(connection: Connection, study_id: int, state: TrialState) -> list[T
     return [_trial(row) for row in connection.execute(query).all()]
 
 
+def every(connection: Connection, study_id: int) -> list[Trial]:
+    query = select(*_COLUMNS).where(trials.c.study_id == study_id).order_by(trials.c.number)
+    return [_trial(row) for row in connection.execute(query).all()]
+
+
 def _in_state(study_id: int, state: TrialState) -> Select[Any]:
     return select(*_COLUMNS).where(trials.c.study_id == study_id, trials.c.state == state.value)
 
