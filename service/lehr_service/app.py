@@ -36,6 +36,7 @@ from lehr_service.operations import recovery
 from lehr_service.settings import Settings
 from lehr_service.storage import workers as worker_rows
 from lehr_service.storage.session import Database
+from lehr_service.web import pages, static_files
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     app.add_middleware(Guard, settings=settings)
     for part in (events, exports, plots, trials, studies, workers, attempts, health):
         app.include_router(part.router)
+    for web in (pages, static_files):
+        app.include_router(web.router)
     return app
 
 

@@ -117,6 +117,13 @@ def running_of_worker(connection: Connection, worker_id: str) -> list[Attempt]:
     return [_attempt(row) for row in connection.execute(query).all()]
 
 
+def seconds_of_worker(connection: Connection, worker_id: str, now: float) -> float:
+    """The time that a worker's attempts took, added up; what runs counts until now."""
+    ends = func.coalesce(attempts.c.finished_at, now)
+    query = select(func.sum(ends - attempts.c.started_at)).where(attempts.c.worker_id == worker_id)
+    return float(connection.execute(query).scalar() or 0.0)
+
+
 def running_tokens(connection: Connection, tokens: Sequence[str]) -> set[str]:
     """Which of these tokens hold a lease."""
     query = select(attempts.c.token).where(

@@ -83,6 +83,20 @@ def in_state(connection: Connection, study_id: int, state: TrialState) -> list[T
     return [_trial(row) for row in connection.execute(query).all()]
 
 
+def values(connection: Connection, study_id: int) -> list[float]:
+    """The values of complete trials by number."""
+    query = (
+        select(trials.c.value)
+        .where(
+            trials.c.study_id == study_id,
+            trials.c.state == TrialState.COMPLETE.value,
+            trials.c.value.is_not(None),
+        )
+        .order_by(trials.c.number)
+    )
+    return list(connection.execute(query).scalars().all())
+
+
 def every(connection: Connection, study_id: int) -> list[Trial]:
     query = select(*_COLUMNS).where(trials.c.study_id == study_id).order_by(trials.c.number)
     return [_trial(row) for row in connection.execute(query).all()]
