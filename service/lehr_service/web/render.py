@@ -105,13 +105,9 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {
-    "number": number,
-    "short": short,
-    "seconds": seconds,
-    "moment": moment,
-    "yaml": as_yaml,
-}
+_environment.filters.update(
+    number=number, short=short, seconds=seconds, moment=moment, yaml=as_yaml
+)
 _environment.globals |= {
     "took": took,
     "sparkline": sparkline,
