@@ -126,9 +126,7 @@ def list_(
         elif studies:
             render.console().print(render.studies_table(studies))
         else:
-            typer.echo(
-                "no studies; create one with: lehr study create FILE, or try: lehr study create --example digits"
-            )
+            typer.echo("no studies; create one with: lehr study create FILE (or --example digits)")
 
 
 @app.command()
