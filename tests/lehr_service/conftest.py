@@ -109,7 +109,8 @@ def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
     study = new_study(StudyDefinition.model_validate(definition), now)
     row = studies.columns(study) | {"state": "completed", "finished_at": now + trials}
     row |= {"complete": trials, "epochs": trials * steps, "revision": trials, "reason": "done"}
-    worker = {"id": "0" * 32, "name": "w", "tasks": {}, "devices": [], "versions": {}}
+    worker_id = f"{study.name:0>32}"[:32]
+    worker = {"id": worker_id, "name": "w", "tasks": {}, "devices": [], "versions": {}}
     worker |= {"registered_at": now, "heard_at": now, "deadline": now, "lost": True}
     new, attempts, reports = [], [], []
     for number in range(trials):
@@ -128,7 +129,12 @@ def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
             | {"created_at": start, "started_at": start, "finished_at": start + 1}
         )
         attempts.append(
-            {"token": f"1-{number:032x}", "trial": number, "attempt": 1, "worker_id": "0" * 32}
+            {
+                "token": f"{study.name}-{number}",
+                "trial": number,
+                "attempt": 1,
+                "worker_id": worker_id,
+            }
             | {"request_id": str(number), "outcome": "complete"}
             | {"started_at": start, "finished_at": start + 1}
         )

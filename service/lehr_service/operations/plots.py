@@ -18,6 +18,7 @@ from lehr_service.figures.curves import Curve, intermediate_values, learning_cur
 from lehr_service.figures.timeline import timeline
 from lehr_service.search import SearchError, TrialSnapshot
 from lehr_service.storage import attempts, reports, trials, workers
+from lehr_service.storage.trials import Outline
 
 Kind = Literal[
     "history",
@@ -36,12 +37,13 @@ KINDS: tuple[str, ...] = get_args(Kind)
 # How many trials a figure shows: what a browser draws at once, and an eye can tell apart.
 _CURVES = {"learning_curves": 60, "intermediate_values": 120}
 _POINTS = {
-    "parallel_coordinate": 200,
-    "slice": 1000,
-    "contour": 120,
-    "history": 3000,
+    "parallel_coordinate": 150,
+    "slice": 500,
+    "contour": 100,
+    "history": 1500,
     "edf": 3000,
-    "importances": 2000,
+    "importances": 1000,
+    "pareto_front": 1500,
 }
 _ATTEMPTS = 1000
 
@@ -99,12 +101,13 @@ def _timeline(connection: Connection, study: Study, now: float) -> dict[str, Any
 
 def _curves(connection: Connection, study: Study, kind: str, view: View) -> dict[str, Any]:
     goals = study.definition.goals
-    everything = [t for t in trials.every(connection, study.id) if t.steps]
+    everything = [t for t in trials.outlines(connection, study.id) if t.steps]
     best = trials.best(connection, study.id, goals[0].direction) if len(goals) == 1 else None
-    chosen = sample(_asked(everything, view), goals[0].direction, _CURVES[kind])
-    if not chosen:
+    numbers = sample(_asked(everything, view), goals[0].direction, _CURVES[kind])
+    if not numbers:
         raise SearchError("no trial has reported a step yet")
-    points = reports.points_of(connection, study.id, [trial.number for trial in chosen])
+    chosen = trials.numbered(connection, study.id, numbers)
+    points = reports.points_of(connection, study.id, numbers)
     curves = [Curve(trial, points[trial.number]) for trial in chosen]
     if kind == "intermediate_values":
         drawn = intermediate_values(study.definition, curves)
@@ -119,11 +122,13 @@ def _optuna(
     from lehr_service.search.figures import optuna_figure
 
     _check_params(study, view)
-    complete = _asked(trials.in_state(connection, study.id, TrialState.COMPLETE), view)
+    found = trials.outlines(connection, study.id)
+    complete = [t for t in _asked(found, view) if t.state == TrialState.COMPLETE]
     if not complete:
         raise SearchError("no trial is complete yet")
     direction = study.definition.goals[goal].direction
-    chosen = sample(complete, direction, _POINTS.get(kind, len(complete)))
+    numbers = sample(complete, direction, _POINTS.get(kind, len(complete)))
+    chosen = trials.numbered(connection, study.id, numbers)
     drawn = optuna_figure(
         kind,
         study.definition,
@@ -144,23 +149,22 @@ def _check_params(study: Study, view: View) -> None:
             raise Invalid("not valid: params", [(("params",), message)])
 
 
-def _asked(found: list[Trial], view: View) -> list[Trial]:
+def _asked(found: list[Outline], view: View) -> list[Outline]:
     return [trial for trial in found if trial.number in view.numbers] if view.numbers else found
 
 
-def sample(found: Sequence[Trial], direction: str, limit: int) -> list[Trial]:
-    """At most ``limit`` trials by number: the best, those that run, and others evenly between."""
+def sample(found: Sequence[Outline], direction: str, limit: int) -> list[int]:
+    """Numbers of at most ``limit`` trials: the best, those that run, others evenly between."""
     if len(found) <= limit:
-        return list(found)
+        return [trial.number for trial in found]
     sign = 1 if direction == "minimize" else -1
     valued = [trial for trial in found if trial.value is not None]
     best = sorted(valued, key=lambda trial: sign * (trial.value or 0.0))[: limit // 3]
-    running = [trial for trial in found if trial.state is TrialState.RUNNING][: limit // 3]
-    chosen = {trial.number: trial for trial in (*best, *running)}
+    running = [trial for trial in found if trial.state == TrialState.RUNNING][: limit // 3]
+    chosen = {trial.number for trial in (*best, *running)}
     rest = [trial for trial in found if trial.number not in chosen]
     room = limit - len(chosen)
-    chosen |= {t.number: t for t in (rest[i * len(rest) // room] for i in range(room))}
-    return [chosen[number] for number in sorted(chosen)]
+    return sorted(chosen | {rest[i * len(rest) // room].number for i in range(room)})
 
 
 def _snapshot(trial: Trial) -> TrialSnapshot:
