@@ -13,6 +13,7 @@ from lehr import examples
 from lehr.cli import home, render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
 from lehr.cli.definitions import load_definition, read_definition, read_value
+from lehr.cli.imports import import_
 from lehr.cli.watch import watch_events, watch_study
 from lehr.errors import Invalid, ServerUnreachable
 from lehr.wire.errors import FieldError, found_wrong
@@ -319,3 +320,4 @@ def _described(study: Study) -> str:
 app.command()(home.best)
 app.command()(home.plot)
 app.command()(home.export)
+app.command("import")(import_)

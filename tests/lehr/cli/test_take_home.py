@@ -122,6 +122,25 @@ def test_what_happened_is_told_as_lines_of_json(cli, client, study):
     assert list(client.events(study, events[-1].id)) == []
 
 
+def test_an_optuna_study_is_a_warm_start(cli, client, study, definition, tmp_path):
+    file = tmp_path / "old.db"
+    assert cli("study", "export", study, "-f", "optuna", "-o", str(file)).exit_code == 0
+    client.create_study(definition | {"name": "next"})
+    said = cli("study", "import", "next", f"sqlite:///{file}", "--best", "1", "--json")
+    assert json.loads(said.stdout) == {"enqueued": [0], "refused": []}
+    best = client.best(study)
+    assert client.trial("next", 0).params == best.params
+    wrong = cli("study", "import", "next", f"sqlite:///{file}", "--set", "batch_size=7")
+    assert "left out" in wrong.stderr
+    renamed = cli(
+        *("study", "import", "next", f"sqlite:///{file}"),
+        *("--rename", "sgd.learning_rate=x", "--best", "1"),
+    )
+    assert "unknown parameter" in renamed.stderr
+    nowhere = cli("study", "import", "next", f"sqlite:///{tmp_path / 'no' / 'no.db'}")
+    assert (nowhere.exit_code, "Optuna cannot open" in nowhere.stderr) == (1, True)
+
+
 def test_the_doctor_finds_what_is_there_and_what_is_not(
     cli, client, definition, hand, lehr_at, monkeypatch, tmp_path
 ):
