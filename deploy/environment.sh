@@ -43,6 +43,19 @@ bootstrap_pip() {
   rm -rf "$scratch"
 }
 
+# The tests of the web pages drive Debian's Chromium; without it they are skipped, and say so.
+browser() {
+  command -v chromium >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    say "no chromium: the tests in a browser will be skipped (apt install chromium)"
+    return
+  fi
+  say "installing chromium, for the tests in a browser"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends chromium >/dev/null ||
+    say "chromium cannot be installed: the tests in a browser will be skipped"
+}
+
 # environment PROJECT EXTRA[,EXTRA...]: installs the project with its extras, in the versions of the
 # lock file, into PROJECT/.venv; does nothing where that was done before.
 environment() {

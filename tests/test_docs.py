@@ -1,5 +1,6 @@
 """What the documents say is true: examples are valid, every setting is there."""
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -8,9 +9,12 @@ import pytest
 import yaml
 
 from lehr.cli.definitions import load_definition
+from lehr.cli.serve import serve
+from lehr.cli.work import work
 from lehr.schedules import SCHEDULES
 from lehr.wire.search import PRUNERS, SAMPLERS
 from lehr.wire.studies import StudyDefinition
+from lehr_service.app import create_app
 from lehr_service.settings import Settings
 
 PROJECT = Path(__file__).parents[1]
@@ -37,6 +41,28 @@ def test_the_quickstarts_study_is_wide_enough():
 @pytest.mark.parametrize("name", [f"LEHR_{name.upper()}" for name in Settings.model_fields])
 def test_every_setting_is_documented(name):
     assert name in README
+
+
+@pytest.mark.parametrize("side", ["service", "worker"])
+def test_every_setting_is_in_the_readme_of_its_side(side):
+    commands = {"service": serve, "worker": work}
+    options = inspect.signature(commands[side], eval_str=True).parameters.values()
+    variables = [o.envvar for p in options for o in getattr(p.annotation, "__metadata__", ())]
+    text = (PROJECT / side / "README.md").read_text()
+    named = [name for name in variables if name]
+    assert len(named) >= 6
+    assert [name for name in named if name not in text] == []
+
+
+def test_every_endpoint_says_what_it_does_and_what_it_answers():
+    document = create_app(Settings()).openapi()
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            assert call.get("description"), f"{method} {path}"
+            answers = [status for status in call["responses"] if status.startswith("2")]
+            assert answers, f"{method} {path}"
+    for name in ("StudyDefinition", "NewReports", "Registration", "Claim", "Enqueued"):
+        assert document["components"]["schemas"][name].get("examples"), name
 
 
 @pytest.mark.parametrize("name", [*SCHEDULES, *SAMPLERS, *PRUNERS])

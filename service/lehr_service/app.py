@@ -16,7 +16,17 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from lehr_service.api import attempts, errors, health, studies, trials, workers
+from lehr_service.api import (
+    attempts,
+    errors,
+    events,
+    exports,
+    health,
+    plots,
+    studies,
+    trials,
+    workers,
+)
 from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
@@ -26,6 +36,7 @@ from lehr_service.operations import recovery
 from lehr_service.settings import Settings
 from lehr_service.storage import workers as worker_rows
 from lehr_service.storage.session import Database
+from lehr_service.web import pages, static_files
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +71,10 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(Guard, settings=settings)
-    for part in (trials, studies, workers, attempts, health):
+    for part in (events, exports, plots, trials, studies, workers, attempts, health):
         app.include_router(part.router)
+    for web in (pages, static_files):
+        app.include_router(web.router)
     return app
 
 

@@ -150,6 +150,13 @@ class Unauthorized(ServiceError):
         super().__init__("send a valid token: Authorization: Bearer TOKEN")
 
 
+class Forbidden(ServiceError):
+    status, code = 403, "forbidden"
+
+    def __init__(self) -> None:
+        super().__init__("a page of another site must not change anything here")
+
+
 class TooLarge(ServiceError):
     status, code = 413, "too_large"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from ipaddress import ip_address
 from pathlib import Path
@@ -41,6 +42,10 @@ class Settings(BaseModel):
                 "set a token (LEHR_TOKEN), or listen on 127.0.0.1"
             )
         return self
+
+    def admits(self, given: str) -> bool:
+        """Whether a token that someone gives is the one that is wanted."""
+        return self.token is None or hmac.compare_digest(given.encode(), self.token.encode())
 
     @property
     def url(self) -> str:

@@ -97,3 +97,77 @@ def simulated_fixture() -> type[Simulated]:
 @pytest.fixture(name="create")
 def create_fixture() -> Callable[..., dict[str, Any]]:
     return create
+
+
+def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
+    """Write a study of complete and pruned trials into a database whose server is running."""
+    import random
+
+    from sqlalchemy import insert
+
+    from lehr.wire.studies import StudyDefinition
+    from lehr_service.operations.studies import new_study
+    from lehr_service.storage import studies, tables
+    from lehr_service.storage.session import Database
+
+    draw, now = random.Random(7), 1.7e9
+    study = new_study(StudyDefinition.model_validate(definition), now)
+    row = studies.columns(study) | {"state": "completed", "finished_at": now + trials}
+    row |= {"complete": trials, "epochs": trials * steps, "revision": trials, "reason": "done"}
+    worker_id = f"{study.name:0>32}"[:32]
+    worker = {"id": worker_id, "name": "w", "tasks": {}, "devices": [], "versions": {}}
+    worker |= {"registered_at": now, "heard_at": now, "deadline": now, "lost": True}
+    new, attempts, reports = [], [], []
+    for number in range(trials):
+        optimizer = draw.choice(["sgd", "adam"])
+        params = {
+            "optimizer": optimizer,
+            f"{optimizer}.learning_rate": 10 ** draw.uniform(-3, -1),
+            "schedule": "cosine",
+            "cosine.alpha": draw.uniform(0, 0.1),
+        }
+        value = draw.random()
+        start = now + number
+        new.append(
+            {"number": number, "state": "complete", "params": params, "value": value}
+            | {"attempts": 1, "steps": steps, "worker": "w", "revision": number + 1}
+            | {"created_at": start, "started_at": start, "finished_at": start + 1}
+        )
+        attempts.append(
+            {
+                "token": f"{study.name}-{number}",
+                "trial": number,
+                "attempt": 1,
+                "worker_id": worker_id,
+            }
+            | {"request_id": str(number), "outcome": "complete"}
+            | {"started_at": start, "finished_at": start + 1}
+        )
+        reports += [
+            {"trial": number, "attempt": 1, "step": step, "value": value * (step + 1) / steps}
+            | {"learning_rate": 0.1 / (step + 1), "metrics": {"loss": 1.0 / (step + 1)}}
+            | {"verdict": "continue", "reason": "", "revision": number + 1, "reported_at": start}
+            for step in range(steps)
+        ]
+    database = Database(url)
+    with database.write() as connection:
+        study_id = studies.add(connection, row)
+        connection.execute(insert(tables.workers), [worker])
+        for table, rows in ((tables.trials, new), (tables.attempts, attempts)):
+            connection.execute(insert(table), [r | {"study_id": study_id} for r in rows])
+        for start in range(0, len(reports), 50_000):
+            some = reports[start : start + 50_000]
+            connection.execute(insert(tables.reports), [r | {"study_id": study_id} for r in some])
+    database.close()
+
+
+@pytest.fixture
+def large_study(
+    serve: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> httpx.Client:
+    """A server whose study ``large`` has 10,000 complete trials of 2 steps."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('large') / 'lehr.db'}"
+    server = serve(database_url=url)
+    fill(url, definition(name="large"), 10_000, 2)
+    http: httpx.Client = server.http
+    return http

@@ -204,7 +204,7 @@ def test_methods_and_paths_that_are_wrong(quick):
         answer = quick.request(method, path)
         assert refusal(answer, 405).code == "method_not_allowed"
         assert answer.headers["allow"]
-    for path in ("/", "/v1", "/v2/studies", "/v1/studys", "/v1/studies/a/trials/0/x", "/%00"):
+    for path in ("/v1", "/v2/studies", "/v1/studys", "/v1/studies/a/trials/0/x", "/%00"):
         assert refusal(quick.get(path), 404).code == "not_found"
     assert quick.head(STUDIES).status_code == 405
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lehr.cli import study, study_range_tests, worker
+from lehr.cli.doctor import doctor
 from lehr.cli.range_test import range_test
 from lehr.cli.serve import serve
 from lehr.cli.work import work
@@ -16,7 +17,6 @@ app = typer.Typer(
     name="lehr",
     help="Search for the optimizer, the initial learning rate and the decay schedule.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -43,6 +43,7 @@ def lehr(
 app.command()(serve)
 app.command()(work)
 app.command()(range_test)
+app.command()(doctor)
 study.app.command("range-tests")(study_range_tests.range_tests)
 app.add_typer(study.app, name="study")
 app.add_typer(worker.app, name="worker")

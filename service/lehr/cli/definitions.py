@@ -24,8 +24,15 @@ def load_definition(file: str) -> dict[str, Any]:
 
     Raises DefinitionUnreadable.
     """
-    source = "standard input" if file == STDIN else file
-    read = _parse(_read(file), source)
+    return read_definition(_read(file), "standard input" if file == STDIN else file)
+
+
+def read_definition(text: str, source: str) -> dict[str, Any]:
+    """The mapping that a YAML or JSON text holds; messages name its ``source``.
+
+    Raises DefinitionUnreadable.
+    """
+    read = _parse(text, source)
     if not isinstance(read, dict):
         what = "is empty" if read is None else f"holds {read!r:.40}"
         raise DefinitionUnreadable(f"{source}: {what}; a mapping with name, task, ... is expected")

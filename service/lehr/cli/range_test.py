@@ -69,6 +69,8 @@ def range_test(
 
     The rate grows from start to end while the task trains here for some hundred updates, once for
     each seed. Several published rules read the curves; the bounds span all that they suggest.
+
+    Example: lehr range-test fashion_mnist_cnn --optimizer adam -o range_test.png
     """
     with needs_extra("range-test", "worker"):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

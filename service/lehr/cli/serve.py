@@ -74,7 +74,10 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Run the server: REST API and database, which is created and migrated as needed."""
+    """Run the server: web pages, REST API and database, which is created and migrated as needed.
+
+    Example: LEHR_TOKEN=... lehr serve --host 0.0.0.0 --database-url postgresql://lehr@db/lehr
+    """
     given = {name: value for name, value in locals().items() if value is not None}
     with needs_extra("serve", "service"):
         from lehr_service.app import serve as run

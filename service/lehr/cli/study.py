@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from lehr.cli import render
+from lehr import examples
+from lehr.cli import home, render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
-from lehr.cli.definitions import load_definition, read_value
-from lehr.cli.watch import watch_study
-from lehr.errors import Invalid, LehrError, ServerUnreachable
-from lehr.keras_code import keras_code
-from lehr.plots import save_curves
+from lehr.cli.definitions import load_definition, read_definition, read_value
+from lehr.cli.imports import import_
+from lehr.cli.watch import watch_events, watch_study
+from lehr.errors import Invalid, ServerUnreachable
 from lehr.wire.errors import FieldError, found_wrong
 from lehr.wire.studies import Study, StudyDefinition, StudyState
 from lehr.wire.trials import Trial, TrialState
 
 app = typer.Typer(help="Create, follow and steer studies.", no_args_is_help=True)
-
-
-class Form(StrEnum):
-    """What the best trial may be written as."""
-
-    KERAS = "keras"
 
 
 File = Annotated[
@@ -38,23 +31,56 @@ File = Annotated[
 ]
 
 
+OptionalFile = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FILE", help="The study definition, YAML or JSON; - reads it from standard input."
+    ),
+]
+
+
 @app.command()
-def create(file: File, server: Server = None, token: Token = None) -> None:
+def create(
+    file: OptionalFile = None,
+    example: Annotated[
+        str | None,
+        typer.Option(help=f"Instead of FILE: {', '.join(examples.names())}."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Another name than the one that is written.")
+    ] = None,
+    as_json: AsJson = False,
+    server: Server = None,
+    token: Token = None,
+) -> None:
     """Create the study that FILE defines.
 
     The same definition may be created again: the study that exists is kept as it is.
+    Examples: lehr study create study.yaml; lehr study create --example digits
     """
+    if (file is None) == (example is None):
+        raise typer.BadParameter("give either FILE (- is standard input) or --example NAME")
     with connected(server, token) as client:
-        study = client.create_study(load_definition(file))
+        if example is not None:
+            definition = read_definition(examples.text(example), example)
+        else:
+            definition = load_definition(file or "")
+        study = client.create_study(definition | ({"name": name} if name else {}))
+        if as_json:
+            render.print_json(study)
+            return
         typer.echo(f"study {study.name} is {_described(study)}")
         typer.echo(f"follow it with: lehr study watch {study.name}")
 
 
 @app.command()
-def validate(file: File, server: Server = None, token: Token = None) -> None:
+def validate(
+    file: File, as_json: AsJson = False, server: Server = None, token: Token = None
+) -> None:
     """Check the definition in FILE and store nothing.
 
     The server checks it; where none answers it is checked here.
+    Example: lehr study validate study.yaml
     """
     with connected(server, token) as client:
         definition = load_definition(file)
@@ -62,10 +88,13 @@ def validate(file: File, server: Server = None, token: Token = None) -> None:
             study = client.create_study(definition, validate_only=True)
         except ServerUnreachable as error:
             _check_here(definition)
-            typer.echo(f"the definition is valid; checked here, because {error}")
+            where, note = "here", f"; checked here, because {error}"
         else:
-            note = f" ({study.reason})" if study.reason else ""
-            typer.echo(f"the definition is valid{note}")
+            where, note = "server", f" ({study.reason})" if study.reason else ""
+    if as_json:
+        typer.echo(json.dumps({"valid": True, "checked": where}))
+    else:
+        typer.echo(f"the definition is valid{note}")
 
 
 def _check_here(definition: dict[str, Any]) -> None:
@@ -87,7 +116,10 @@ def list_(
     server: Server = None,
     token: Token = None,
 ) -> None:
-    """List the studies, newest first."""
+    """List the studies, newest first.
+
+    Example: lehr study list --state active
+    """
     with connected(server, token) as client:
         studies = list(client.studies(state))
         if as_json:
@@ -95,14 +127,17 @@ def list_(
         elif studies:
             render.console().print(render.studies_table(studies))
         else:
-            typer.echo("no studies; create one with: lehr study create FILE")
+            typer.echo("no studies; create one with: lehr study create FILE (or --example digits)")
 
 
 @app.command()
 def show(
     name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
 ) -> None:
-    """Show one study: its state, why it is in it, its trials and the best of them."""
+    """Show one study: its state, why it is in it, its trials and the best of them.
+
+    Example: lehr study show fashion-cnn
+    """
     with connected(server, token) as client:
         study = client.study(name)
         if as_json:
@@ -112,16 +147,19 @@ def show(
 
 
 @app.command()
-def watch(name: StudyName, server: Server = None, token: Token = None) -> None:
+def watch(
+    name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
+) -> None:
     """Follow a study until it is finished; Ctrl-C leaves, the study goes on.
 
     In a terminal: progress, the best trial, running learning curves and workers. Elsewhere: one
-    line for each finished trial. Exits with 1 if the study failed.
+    line for each finished trial; with --json, one object for each report and change. Exits with 1
+    if the study failed. Example: lehr study watch fashion-cnn
     """
     with connected(server, token) as client:
         client.study(name)
     with connected(server, token, retry_seconds=300.0) as client:
-        study = watch_study(client, name)
+        study = watch_events(client, name) if as_json else watch_study(client, name)
     if study is not None and study.state is StudyState.FAILED:
         raise typer.Exit(1)
 
@@ -140,7 +178,10 @@ def trials(
     server: Server = None,
     token: Token = None,
 ) -> None:
-    """List the trials of a study."""
+    """List the trials of a study.
+
+    Example: lehr study trials fashion-cnn --order-by=-value --limit 10
+    """
     with connected(server, token) as client:
         found = list(client.trials(name, state=state, order_by=order_by, limit=limit))
         _print_trials(found, as_json, f"no trials in study {name}")
@@ -165,64 +206,6 @@ def why_pruned(
         typer.echo(why)
 
 
-@app.command()
-def best(
-    name: StudyName,
-    form: Annotated[
-        Form | None,
-        typer.Option("--as", help="keras: a program in plain Keras that trains it again."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the program to this file.")
-    ] = None,
-    as_json: AsJson = False,
-    server: Server = None,
-    token: Token = None,
-) -> None:
-    """Show the best trial; with several objectives, those that no other trial beats in all."""
-    with connected(server, token) as client:
-        found = client.best(name)
-        if form is Form.KERAS:
-            first = found if isinstance(found, Trial) else found[0]
-            seed = client.trial(name, first.number).seed
-            _write(keras_code(client.study(name).definition, first, seed), output)
-        elif as_json and isinstance(found, Trial):
-            render.print_json(found)
-        else:
-            listed = [found] if isinstance(found, Trial) else found
-            _print_trials(listed, as_json, "no trial is complete yet")
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise LehrError(f"cannot write {output}: {error.strerror}") from error
-    typer.echo(f"wrote {output}")
-
-
-@app.command()
-def plot(
-    name: StudyName,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The picture: .png, .svg or .pdf.")
-    ],
-    server: Server = None,
-    token: Token = None,
-) -> None:
-    """Draw the learning curves of a study beside the learning rates that made them."""
-    with connected(server, token) as client:
-        study = client.study(name)
-        trials = list(client.trials(name))
-        reports = {t.number: client.reports(name, t.number) for t in trials if t.steps}
-        best_number = study.best.number if study.best else None
-        save_curves(output, study.definition, trials, reports, best_number)
-    typer.echo(f"wrote {output}")
-
-
 def _print_trials(trials: Iterable[Trial], as_json: bool, otherwise: str) -> None:
     listed = list(trials)
     if as_json:
@@ -234,47 +217,71 @@ def _print_trials(trials: Iterable[Trial], as_json: bool, otherwise: str) -> Non
 
 
 @app.command()
-def pause(name: StudyName, server: Server = None, token: Token = None) -> None:
-    """Start no new trials until the study is resumed; running ones go on."""
+def pause(
+    name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
+) -> None:
+    """Start no new trials until the study is resumed; running ones go on.
+
+    Example: lehr study pause fashion-cnn
+    """
     with connected(server, token) as client:
-        _say(client.pause(name))
+        _say(client.pause(name), as_json)
 
 
 @app.command()
-def resume(name: StudyName, server: Server = None, token: Token = None) -> None:
-    """Go on with a paused study."""
+def resume(
+    name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
+) -> None:
+    """Go on with a paused study.
+
+    Example: lehr study resume fashion-cnn
+    """
     with connected(server, token) as client:
-        _say(client.resume(name))
+        _say(client.resume(name), as_json)
 
 
 @app.command()
-def stop(name: StudyName, server: Server = None, token: Token = None) -> None:
-    """Start no new trials; the study is completed when the running ones are finished."""
+def stop(
+    name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
+) -> None:
+    """Start no new trials; the study is completed when the running ones are finished.
+
+    Example: lehr study stop fashion-cnn
+    """
     with connected(server, token) as client:
-        _say(client.stop(name))
+        _say(client.stop(name), as_json)
 
 
 @app.command()
-def cancel(name: StudyName, server: Server = None, token: Token = None) -> None:
-    """End a study now, and its running trials with it."""
+def cancel(
+    name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
+) -> None:
+    """End a study now, and its running trials with it.
+
+    Example: lehr study cancel fashion-cnn
+    """
     with connected(server, token) as client:
-        _say(client.cancel(name))
+        _say(client.cancel(name), as_json)
 
 
 @app.command()
 def delete(
     name: StudyName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
     server: Server = None,
     token: Token = None,
 ) -> None:
-    """Delete a finished study with all its trials; this cannot be undone."""
+    """Delete a finished study with all its trials; this cannot be undone.
+
+    Example: lehr study delete fashion-cnn
+    """
     with connected(server, token) as client:
-        if not yes:
+        if not (yes or as_json):
             study = client.study(name)
             typer.confirm(f"delete study {name} with {study.counts.total} trials?", abort=True)
         client.delete_study(name)
-        typer.echo(f"study {name} is deleted")
+        typer.echo(json.dumps({"deleted": name}) if as_json else f"study {name} is deleted")
 
 
 @app.command()
@@ -286,13 +293,20 @@ def enqueue(
             metavar="KEY=VALUE...", help="For example: optimizer=sgd sgd.learning_rate=1e-2"
         ),
     ] = None,
+    as_json: AsJson = False,
     server: Server = None,
     token: Token = None,
 ) -> None:
-    """Add a trial with the parameters given, to be tried next; the sampler chooses the others."""
+    """Add a trial with the parameters given, to be tried next; the sampler chooses the others.
+
+    Example: lehr study enqueue fashion-cnn optimizer=adam adam.learning_rate=1e-3
+    """
     given = _parameters(parameters or [])
     with connected(server, token) as client:
         trial = client.enqueue(name, {key: read_value(text) for key, text in given.items()})
+        if as_json:
+            render.print_json(trial)
+            return
         typer.echo(
             f"trial {trial.number} of study {name} is {trial.state}: {render.params(trial.params)}"
         )
@@ -310,10 +324,19 @@ def _parameters(pairs: list[str]) -> dict[str, str]:
     return given
 
 
-def _say(study: Study) -> None:
+def _say(study: Study, as_json: bool) -> None:
+    if as_json:
+        render.print_json(study)
+        return
     typer.echo(f"study {study.name} is {_described(study)}")
 
 
 def _described(study: Study) -> str:
     reason = render.reason(study)
     return f"{study.state} ({reason})" if reason else str(study.state)
+
+
+app.command()(home.best)
+app.command()(home.plot)
+app.command()(home.export)
+app.command("import")(import_)

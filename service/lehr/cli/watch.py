@@ -18,6 +18,7 @@ from rich.text import Text
 from lehr.cli import render
 from lehr.client import Client
 from lehr.errors import NotFound
+from lehr.wire.events import ReportEvent
 from lehr.wire.studies import Study
 from lehr.wire.trials import Report, Trial, TrialState
 from lehr.wire.workers import Worker
@@ -25,6 +26,7 @@ from lehr.wire.workers import Worker
 SHOWN_TRIALS = 12
 SHOWN_WORKERS = 8
 SHOWN_BEST = 10
+_KINDS = {ReportEvent: "report", Trial: "trial", Study: "study"}
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 _WORKERS_SECONDS = 3.0
@@ -42,6 +44,19 @@ def watch_study(client: Client, name: str) -> Study | None:
     best = best_trials(client, study)
     if best:
         shown.print(render.trials_table(best, title="best trials"))
+    return study
+
+
+def watch_events(client: Client, name: str) -> Study | None:
+    """Print what happens in a study, a JSON object a line, until it is finished."""
+    study = None
+    try:
+        for event in client.events(name):
+            kind = _KINDS[type(event.data)]
+            typer.echo(f'{{"event":"{kind}","data":{event.data.model_dump_json()}}}')
+            study = event.data if isinstance(event.data, Study) else study
+    except KeyboardInterrupt:
+        return None
     return study
 
 

@@ -85,6 +85,8 @@ def work(
 
     Ctrl-C or SIGTERM ends it: no trial is lost, what cannot finish in time is handed back and goes
     on elsewhere from its last checkpoint.
+
+    Example: lehr work --tasks my_package.my_tasks --devices 0,1
     """
     with needs_extra("work", "worker"):
         _require("keras")

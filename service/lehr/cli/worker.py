@@ -17,7 +17,10 @@ app = typer.Typer(help="See the workers, and send them home.", no_args_is_help=T
 
 @app.command("list")
 def list_(as_json: AsJson = False, server: Server = None, token: Token = None) -> None:
-    """List the workers, what each runs, and when it was last heard."""
+    """List the workers, what each runs, and when it was last heard.
+
+    Example: lehr worker list
+    """
     with connected(server, token) as client:
         workers = list(client.workers())
         if as_json:
@@ -33,13 +36,20 @@ def drain(
     worker: Annotated[
         str, typer.Argument(metavar="ID_OR_NAME", help="As lehr worker list shows it.")
     ],
+    as_json: AsJson = False,
     server: Server = None,
     token: Token = None,
 ) -> None:
-    """Give a worker no new trials; it leaves when those it runs end."""
+    """Give a worker no new trials; it leaves when those it runs end.
+
+    Example: lehr worker drain gpu-box
+    """
     with connected(server, token) as client:
         found = _find(client, worker)
         client.drain(found.id)
+        if as_json:
+            render.print_json(found.model_copy(update={"state": "draining"}))
+            return
         typer.echo(f"worker {found.name} leaves when its {len(found.running)} running trials end")
 
 

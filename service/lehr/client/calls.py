@@ -52,6 +52,10 @@ class Calls:
         """The server's URL."""
         return self._connection.server
 
+    def ready(self) -> None:
+        """Raises Unavailable unless the server's database answers, with its version's schema."""
+        self._connection.send(Request("GET", "/readyz"))
+
     def close(self) -> None:
         self._connection.close()
 

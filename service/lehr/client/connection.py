@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -83,11 +84,16 @@ class Connection:
         with jitter, last at least the server's ``Retry-After``, and end after ``retry_seconds``, or
         when ``sleep`` answers that it was interrupted (as ``threading.Event.wait`` does).
         """
+        return self._repeated(request, self._send_once)
+
+    def _repeated(
+        self, request: Request, send: Callable[[Request], httpx.Response]
+    ) -> httpx.Response:
         give_up = self._now() + self._retry_seconds
         wait = _FIRST_WAIT_SECONDS
         while True:
             try:
-                return self._send_once(request)
+                return send(request)
             except (ServerUnreachable, Unavailable) as error:
                 pause = wait * random.uniform(0.5, 1.0)
                 if isinstance(error, Unavailable):
@@ -97,6 +103,34 @@ class Connection:
                 if self._sleep(pause):
                     raise
             wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+
+    @contextmanager
+    def stream(self, request: Request) -> Iterator[httpx.Response]:
+        """An answer that goes on, to be read as it comes; it is made anew as in ``send``."""
+        answer = self._repeated(request, self._open)
+        try:
+            yield answer
+        finally:
+            answer.close()
+
+    def _open(self, request: Request) -> httpx.Response:
+        timeout = httpx.Timeout(self._timeout, read=self._timeout + request.patience)
+        built = self._http.build_request(
+            request.method,
+            request.path,
+            params=_present(request.query or {}),
+            headers=dict(request.headers or {}),
+            timeout=timeout,
+        )
+        try:
+            answer = self._http.send(built, stream=True)
+        except httpx.RequestError as error:
+            raise ServerUnreachable(self.server, _cause(error)) from error
+        if not answer.is_success:
+            answer.read()
+            answer.close()
+        _raise_unless_success(answer)
+        return answer
 
     def ask(self, request: Request, answer: type[M]) -> M:
         """The answer's body, read as ``answer``."""

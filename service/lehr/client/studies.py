@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic import RootModel
 
 from lehr.client.calls import Calls, path_of, plain
 from lehr.client.connection import Request
+from lehr.client.events import Event, read_events
 from lehr.errors import WaitTimedOut
 from lehr.wire.base import Wire
 from lehr.wire.range_tests import RangeTest, RangeTestList
@@ -32,6 +33,10 @@ class Front(Wire):
 
 class Best(RootModel[Trial | Front]):
     """The best trial of a study with one objective, the Pareto front of one with several."""
+
+
+class Figure(RootModel[dict[str, Any]]):
+    """A figure for Plotly: data and layout."""
 
 
 class StudyCalls(Calls):
@@ -154,6 +159,58 @@ class StudyCalls(Calls):
     def range_tests(self, name: str) -> list[RangeTest]:
         """A study's range tests in the order of its optimizers, with curves and bounds."""
         return self._get(path_of("studies", name, "range_tests"), RangeTestList).items
+
+    def plot(
+        self,
+        name: str,
+        kind: str = "learning_curves",
+        *,
+        params: Sequence[str] = (),
+        trials: Sequence[int] = (),
+        metric: str | None = None,
+    ) -> dict[str, Any]:
+        """A figure of a study for Plotly: ``plotly.graph_objects.Figure(client.plot(...))``.
+
+        ``kind``: history, learning_curves, intermediate_values, parallel_coordinate, slice,
+        contour, importances, edf, pareto_front or timeline. Raises Invalid for another one.
+        """
+        query = {
+            "params": ",".join(params) or None,
+            "trials": ",".join(map(str, trials)) or None,
+            "metric": metric,
+        }
+        request = Request("GET", path_of("studies", name, "plots", kind), query, repeatable=True)
+        figure: dict[str, Any] = self._connection.ask(request, Figure).root
+        return figure
+
+    def plotly_script(self) -> str:
+        """The script that draws figures in a browser, as the server gives it to its pages."""
+        request = Request("GET", "/static/plotly.min.js", repeatable=True)
+        return self._connection.send(request).text
+
+    def export(self, name: str, form: str = "json") -> bytes:
+        """The study as a file: ``csv``, ``json``, or ``optuna``, an SQLite file for Optuna."""
+        path = path_of("studies", name, "export")
+        request = Request("GET", path, {"format": form}, repeatable=True, patience=300)
+        return self._connection.send(request).content
+
+    def events(self, name: str, last_event_id: str | None = None) -> Iterator[Event]:
+        """What happens in a study, from its beginning or after an event, until it is finished.
+
+        A connection that breaks is made again, with nothing missing and nothing twice.
+        """
+        path = path_of("studies", name, "events")
+        while True:
+            headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+            request = Request("GET", path, headers=headers, repeatable=True, patience=30)
+            with self._connection.stream(request) as answer:
+                if answer.status_code == 204:
+                    return
+                for event in read_events(answer):
+                    last_event_id = event.id
+                    yield event
+                    if isinstance(event.data, Study) and event.data.state.is_finished:
+                        return
 
     def best(self, name: str) -> Trial | list[Trial]:
         """The best trial; with several objectives the Pareto front.

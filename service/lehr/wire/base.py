@@ -21,6 +21,11 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def example(**value: Any) -> ConfigDict:
+    """The configuration of a model whose schema shows an example."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
 class Problems:
     """Collects what is wrong with a value, each with its path, so one answer names every field."""
 

@@ -26,6 +26,7 @@ from lehr.wire.base import (
     TaskName,
     Text,
     Wire,
+    example,
 )
 from lehr.wire.definitions import parse_space, space_of
 from lehr.wire.range_tests import RangeTestSummary
@@ -184,6 +185,19 @@ Weight = Annotated[Number, Field(gt=0, le=1e6)]
 class StudyDefinition(Wire):
     """What a researcher writes: what is searched, on which task, judged how, how far."""
 
+    model_config = example(
+        name="digits",
+        task="digits_mlp",
+        objective={"metric": "val_accuracy", "direction": "maximize"},
+        search_space={
+            "optimizer": {"adam": {"learning_rate": {"low": 0.0001, "high": 0.03, "log": True}}},
+            "schedule": {"constant": {}, "cosine": {"alpha": {"low": 0.0, "high": 0.1}}},
+        },
+        training={"epochs": 10, "seed": 7},
+        sampler={"name": "tpe", "seed": 7},
+        limits={"max_trials": 30},
+    )
+
     name: Name
     task: TaskName
     objective: Objective | None = None
@@ -323,6 +337,8 @@ def path_of(space: SearchSpace, parameter: str) -> tuple[str, ...]:
 
 class StudyChanges(Wire):
     """What may change in a study that exists; what is left out stays as it is."""
+
+    model_config = example(limits={"max_trials": 100}, weight=2.0)
 
     limits: Limits | None = None
     weight: Weight | None = None

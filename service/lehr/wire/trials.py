@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from lehr.wire.base import Moment, Wire
+from lehr.wire.base import Moment, Wire, example
 
 AUDITED = "lehr:audited"  # the step at which a trial would have been pruned but for the audit
 
@@ -101,5 +101,7 @@ class Report(Wire):
 
 class Enqueued(Wire):
     """A point to try first: all parameters or some; the sampler chooses the rest."""
+
+    model_config = example(params={"optimizer": "adam", "adam.learning_rate": 0.001})
 
     params: dict[str, Any] = Field(default_factory=dict)

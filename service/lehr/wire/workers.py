@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from lehr.wire.base import Measured, MetricName, Moment, Number, TaskName, Text, Wire
+from lehr.wire.base import Measured, MetricName, Moment, Number, TaskName, Text, Wire, example
 from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.studies import Objective
 from lehr.wire.trials import Report, Trial
@@ -19,6 +19,13 @@ Metrics = Annotated[dict[MetricName, Measured], Field(max_length=200)]
 
 class Registration(Wire):
     """A worker presents itself."""
+
+    model_config = example(
+        name="gpu-box",
+        tasks={"digits_mlp": {"properties": {"batch_size": {"type": "integer"}}}},
+        devices=[{"name": "NVIDIA H200"}],
+        versions={"tensorflow": "2.21.0"},
+    )
 
     name: Annotated[Text, Field(min_length=1, max_length=200)]
     tasks: Annotated[dict[TaskName, dict[str, Any]], Field(min_length=1, max_length=1000)] = Field(
@@ -53,6 +60,8 @@ class HeartbeatAnswer(Wire):
 
 class Claim(Wire):
     """A worker asks for work; the same request id gets the same lease."""
+
+    model_config = example(request_id="4f6b1a52-6d5c-4c2e-9a55-0a8d1f1f7c11", wait=30)
 
     request_id: UUID
     wait: Number = Field(default=0.0, ge=0, le=60, description="seconds to wait for work")
@@ -101,6 +110,10 @@ class NewReport(Wire):
 
 
 class NewReports(Wire):
+    model_config = example(
+        reports=[{"step": 0, "value": 0.91, "learning_rate": 0.1, "metrics": {"val_loss": 0.3}}]
+    )
+
     reports: Annotated[list[NewReport], Field(min_length=1, max_length=10_000)]
 
 
@@ -118,6 +131,8 @@ class Verdict(Wire):
 class Completion(Wire):
     """A full training has ended; without a value the server selects it from the reports."""
 
+    model_config = example(value=0.93, metrics={"val_loss": 0.2})
+
     value: Measured = None
     values: Annotated[list[Measured], Field(min_length=1, max_length=10)] | None = None
     metrics: Metrics = Field(default_factory=dict)
@@ -125,6 +140,8 @@ class Completion(Wire):
 
 class Failure(Wire):
     """An attempt ended without a result."""
+
+    model_config = example(outcome="error", message="ValueError: no such layer")
 
     outcome: Literal["error", "out_of_memory", "diverged", "preempted", "cancelled"]
     message: Annotated[Text, Field(max_length=10_000)] = ""

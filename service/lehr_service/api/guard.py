@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lehr_service.api.errors import respond
-from lehr_service.errors import Malformed, ServiceError, TooLarge, Unauthorized, WrongMediaType
+from lehr_service.errors import (
+    Forbidden,
+    Malformed,
+    ServiceError,
+    TooLarge,
+    Unauthorized,
+    WrongMediaType,
+)
 from lehr_service.settings import Settings
 
-_OPEN = ("/healthz", "/readyz")
+COOKIE = "lehr_token"
+"""Where the pages keep the token of who signed in."""
+
+_OPEN = ("/healthz", "/readyz", "/sign-in")
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _DEEPEST = 32  # levels of objects and lists; a study definition has about 7
 
 
@@ -30,20 +43,21 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
+            _check_origin(scope)
             self._check_token(scope)
             body = await self._body(scope, receive)
         except ServiceError as refusal:
-            await respond(refusal)(scope, receive, send)
+            answer = respond(refusal)
+            if isinstance(refusal, Unauthorized) and _is_reader(scope):
+                answer = RedirectResponse("/sign-in", 303)
+            await answer(scope, receive, send)
             return
         await self._app(scope, _Replay(body, receive), send)
 
     def _check_token(self, scope: Scope) -> None:
-        token = self._settings.token
-        if token is None or scope["path"] in _OPEN:
+        if self._settings.token is None or _is_open(scope["path"]):
             return
-        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-        matches = hmac.compare_digest(given.encode(), token.encode())
-        if scheme.lower() != "bearer" or not matches:
+        if not self._settings.admits(_given_token(Headers(scope=scope))):
             raise Unauthorized
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
@@ -59,6 +73,41 @@ class Guard:
             raise WrongMediaType("application/json")
         _check_json(body)
         return body
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith("/static/")
+
+
+def _given_token(headers: Headers) -> str:
+    """The bearer token, or the one that a browser keeps for the pages; empty if there is none."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return given
+    cookies = cookie_parser(headers.get("cookie", ""))
+    return "" if scheme else cookies.get(COOKIE, "")
+
+
+def _is_reader(scope: Scope) -> bool:
+    """Whether a person opens a page, who is better shown where to sign in."""
+    return scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+
+
+def _check_origin(scope: Scope) -> None:
+    """Refuse what a page of another site makes a browser send; other clients send no such header.
+
+    Raises Forbidden.
+    """
+    if scope["method"] in _SAFE:
+        return
+    headers = Headers(scope=scope)
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is None:  # browsers send it to https and to this machine only
+        is_ours = origin is None or urlsplit(origin).netloc == headers.get("host")
+    else:
+        is_ours = site in ("same-origin", "none")
+    if not is_ours:
+        raise Forbidden
 
 
 async def _read(receive: Receive, limit: int, announced: str | None) -> bytes:

@@ -40,7 +40,8 @@ def found(connection: Connection, name: str) -> Study:
     return study
 
 
-def _view(connection: Connection, study: Study, now: float) -> StudyView:
+def view(connection: Connection, study: Study, now: float) -> StudyView:
+    """A study as the service shows it."""
     goals = study.definition.goals
     single = len(goals) == 1
     best = trials.best(connection, study.id, goals[0].direction) if single else None
@@ -63,7 +64,7 @@ def _tests(connection: Connection, study: Study) -> list[RangeTest]:
 
 
 async def _shown(here: Server, name: str) -> StudyView:
-    return await here.read(lambda c: _view(c, found(c, name), here.clock()))
+    return await here.read(lambda c: view(c, found(c, name), here.clock()))
 
 
 @router.post(
@@ -88,7 +89,7 @@ async def create_study(
 
 def _validated(connection: Connection, definition: StudyDefinition, now: float) -> StudyView:
     operations.check(connection, definition, now)
-    return _view(connection, operations.new_study(definition, now), now)
+    return view(connection, operations.new_study(definition, now), now)
 
 
 @router.get("", response_model=StudyPage, responses=refuses())
@@ -103,7 +104,7 @@ async def list_studies(
 
     def page(connection: Connection) -> StudyPage:
         rows = studies.page(connection, state=state, after=key, limit=limit + 1)
-        items = [_view(connection, study, here.clock()) for study in rows[:limit]]
+        items = [view(connection, study, here.clock()) for study in rows[:limit]]
         return StudyPage(
             items=items, next=paging.encode(rows[limit - 1].id) if len(rows) > limit else None
         )

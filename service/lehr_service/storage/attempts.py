@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from lehr.wire.trials import Outcome
 from lehr_service.domain.attempt import Attempt
@@ -85,9 +95,49 @@ def running_of_range_test(connection: Connection, study_id: int, number: int) ->
     return _one(connection, running)
 
 
+def histories(
+    connection: Connection, study_id: int, numbers: Sequence[int]
+) -> dict[int, list[Attempt]]:
+    """The attempts of several trials, by number, first to last."""
+    found: dict[int, list[Attempt]] = {number: [] for number in numbers}
+    query = (
+        select(*_COLUMNS)
+        .where(_of_trials(study_id), attempts.c.trial.in_(numbers))
+        .order_by(attempts.c.trial, attempts.c.attempt)
+    )
+    for attempt in map(_attempt, connection.execute(query).all()):
+        found[attempt.trial].append(attempt)
+    return found
+
+
+def latest(connection: Connection, study_id: int, limit: int) -> list[Attempt]:
+    """The attempts of a study that were started last, the latest first."""
+    query = (
+        select(*_COLUMNS).where(_of_trials(study_id)).order_by(attempts.c.id.desc()).limit(limit)
+    )
+    return [_attempt(row) for row in connection.execute(query).all()]
+
+
+def count(connection: Connection, study_id: int) -> int:
+    """How many attempts of a study were started."""
+    query = select(func.count()).where(_of_trials(study_id))
+    return int(connection.execute(query).scalar_one())
+
+
+def _of_trials(study_id: int) -> ColumnElement[bool]:
+    return and_(attempts.c.study_id == study_id, attempts.c.kind == "trial")
+
+
 def running_of_worker(connection: Connection, worker_id: str) -> list[Attempt]:
     query = select(*_COLUMNS).where(attempts.c.worker_id == worker_id, attempts.c.outcome.is_(None))
     return [_attempt(row) for row in connection.execute(query).all()]
+
+
+def seconds_of_worker(connection: Connection, worker_id: str, now: float) -> float:
+    """The time that a worker's attempts took, added up; what runs counts until now."""
+    ends = func.coalesce(attempts.c.finished_at, now)
+    query = select(func.sum(ends - attempts.c.started_at)).where(attempts.c.worker_id == worker_id)
+    return float(connection.execute(query).scalar() or 0.0)
 
 
 def running_tokens(connection: Connection, tokens: Sequence[str]) -> set[str]:

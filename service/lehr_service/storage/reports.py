@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_
 
 from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.tables import checkpoints, reports
@@ -52,6 +52,32 @@ def curve(
     return list({row.step: row for row in connection.execute(query).all()}.values())
 
 
+def written_after(
+    connection: Connection,
+    study_id: int,
+    *,
+    revision: int,
+    within: tuple[int, int, int] | None,
+    upto: int,
+    limit: int,
+) -> list[Row[Any]]:
+    """Reports by revision, trial, attempt and step, from after a revision to ``upto``.
+
+    With ``within`` those of the revision itself too, after that (trial, attempt, step).
+    """
+    first = revision + (within is None)
+    in_order = (reports.c.revision, reports.c.trial, reports.c.attempt, reports.c.step)
+    query = (
+        select(reports)
+        .where(reports.c.study_id == study_id, reports.c.revision.between(first, upto))
+        .order_by(*in_order)
+        .limit(limit)
+    )
+    if within is not None:
+        query = query.where(tuple_(*in_order) > tuple_(revision, *within))
+    return list(connection.execute(query).all())
+
+
 def curves_of(
     connection: Connection, study_id: int, numbers: Iterable[int]
 ) -> dict[int, dict[int, float | None]]:
@@ -67,6 +93,36 @@ def curves_of(
         if trial in found:
             found[trial][step] = value
     return found
+
+
+def rows_of(
+    connection: Connection, study_id: int, numbers: Sequence[int]
+) -> dict[int, list[Row[Any]]]:
+    """Whole reports by trial, each curve as ``curve`` gives it."""
+    found: dict[int, dict[int, Row[Any]]] = {number: {} for number in numbers}
+    query = (
+        select(reports)
+        .where(reports.c.study_id == study_id, reports.c.trial.in_(numbers))
+        .order_by(reports.c.trial, reports.c.step, reports.c.attempt)
+    )
+    for row in connection.execute(query).all():
+        found[row.trial][row.step] = row
+    return {number: list(curve.values()) for number, curve in found.items()}
+
+
+def points_of(
+    connection: Connection, study_id: int, numbers: Sequence[int]
+) -> dict[int, list[tuple[int, float | None, float | None]]]:
+    """Step, value and learning rate by trial; where attempts overlap, the latest attempt's."""
+    found: dict[int, dict[int, tuple[int, float | None, float | None]]] = {n: {} for n in numbers}
+    query = (
+        select(reports.c.trial, reports.c.step, reports.c.value, reports.c.learning_rate)
+        .where(reports.c.study_id == study_id, reports.c.trial.in_(numbers))
+        .order_by(reports.c.trial, reports.c.step, reports.c.attempt)
+    )
+    for trial, step, value, rate in connection.execute(query).all():
+        found[trial][step] = (step, value, rate)
+    return {number: list(curve.values()) for number, curve in found.items()}
 
 
 def save_checkpoint(connection: Connection, row: Mapping[str, Any]) -> None:

@@ -63,14 +63,21 @@ def remove(connection: Connection, study_id: int) -> None:
 
 
 def page(
-    connection: Connection, *, state: StudyState | None, after: int | None, limit: int
+    connection: Connection,
+    *,
+    state: StudyState | None,
+    after: int | None,
+    limit: int,
+    contains: str = "",
 ) -> list[Study]:
-    """Studies with ids below ``after``, newest first."""
+    """Studies with ids below ``after``, newest first; ``contains``: in their definition."""
     query = select(studies).order_by(studies.c.id.desc()).limit(limit)
     if state is not None:
         query = query.where(studies.c.state == state.value)
     if after is not None:
         query = query.where(studies.c.id < after)
+    if contains:
+        query = query.where(studies.c.definition.icontains(contains, autoescape=True))
     return [_study(row) for row in connection.execute(query).all()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -25,6 +27,7 @@ from lehr_service.storage.tables import trials
 
 OrderBy = Literal["number", "-number", "value", "-value"]
 
+_AT_ONCE = 500  # databases bound the length of a list of parameters
 _COLUMNS = [c for c in trials.c if c.name not in ("id", "study_id", "attrs")]
 
 
@@ -80,6 +83,52 @@ def first_waiting(connection: Connection, study_id: int) -> Trial | None:
 
 def in_state(connection: Connection, study_id: int, state: TrialState) -> list[Trial]:
     query = _in_state(study_id, state).order_by(trials.c.number)
+    return [_trial(row) for row in connection.execute(query).all()]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """So much of a trial as it takes to choose among thousands."""
+
+    number: int
+    state: str
+    value: float | None
+    steps: int
+
+
+def outlines(connection: Connection, study_id: int) -> list[Outline]:
+    """All trials of a study by number."""
+    chosen = (trials.c.number, trials.c.state, trials.c.value, trials.c.steps)
+    query = select(*chosen).where(trials.c.study_id == study_id).order_by(trials.c.number)
+    return [Outline(*row) for row in connection.execute(query).all()]
+
+
+def numbered(connection: Connection, study_id: int, numbers: Sequence[int]) -> list[Trial]:
+    """The trials with these numbers, by number."""
+    found: list[Trial] = []
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = numbers[start : start + _AT_ONCE]
+        query = select(*_COLUMNS).where(trials.c.study_id == study_id, trials.c.number.in_(some))
+        found += [_trial(row) for row in connection.execute(query).all()]
+    return sorted(found, key=lambda trial: trial.number)
+
+
+def values(connection: Connection, study_id: int) -> list[float]:
+    """The values of complete trials by number."""
+    query = (
+        select(trials.c.value)
+        .where(
+            trials.c.study_id == study_id,
+            trials.c.state == TrialState.COMPLETE.value,
+            trials.c.value.is_not(None),
+        )
+        .order_by(trials.c.number)
+    )
+    return list(connection.execute(query).scalars().all())
+
+
+def every(connection: Connection, study_id: int) -> list[Trial]:
+    query = select(*_COLUMNS).where(trials.c.study_id == study_id).order_by(trials.c.number)
     return [_trial(row) for row in connection.execute(query).all()]
 
 
@@ -147,6 +196,31 @@ def changed_since(
         attrs = values.pop("attrs")
         found.append((_from(values), attrs))
     return found
+
+
+def written_after(
+    connection: Connection,
+    study_id: int,
+    *,
+    revision: int,
+    within: int | None,
+    upto: int,
+    limit: int,
+) -> list[Trial]:
+    """Trials by the revision that changed them last and number, from after a revision to ``upto``.
+
+    With ``within`` those of the revision itself too, after that number.
+    """
+    first = revision + (within is None)
+    query = (
+        select(*_COLUMNS)
+        .where(trials.c.study_id == study_id, trials.c.revision.between(first, upto))
+        .order_by(trials.c.revision, trials.c.number)
+        .limit(limit)
+    )
+    if within is not None:
+        query = query.where(tuple_(trials.c.revision, trials.c.number) > tuple_(revision, within))
+    return [_trial(row) for row in connection.execute(query).all()]
 
 
 def page(

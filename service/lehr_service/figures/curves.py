@@ -1,0 +1,176 @@
+"""Learning curves beside the learning rates that made them, and intermediate values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lehr.wire.studies import StudyDefinition
+from lehr.wire.trials import TrialState
+from lehr_service.domain.trial import Trial
+
+PALETTE = (
+    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"),
+    *("#ee8866", "#44bb99", "#bbcc33", "#99ddff", "#ffaabb", "#777777"),
+)
+"""Colours that colour-blind people can tell apart (P. Tol, "bright" and "light")."""
+
+_LONGEST = 400  # points of a curve; a screen shows no more
+
+Point = tuple[int, float | None, float | None]
+"""Step, value, learning rate."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A trial and what it reported, by step."""
+
+    trial: Trial
+    points: Sequence[Point]
+
+    @property
+    def schedule(self) -> str:
+        return str((self.trial.params or {}).get("schedule", ""))
+
+
+def learning_curves(
+    definition: StudyDefinition, curves: Sequence[Curve], best: int | None
+) -> dict[str, Any]:
+    """The judged metric by step, and beside it the learning rate; colour tells the schedule.
+
+    The best trial's lines are thick; a cross is where a trial was pruned.
+    """
+    colours, data = _colours(definition, curves), []
+    for curve in sorted(curves, key=lambda c: c.trial.number == best):
+        points = thinned(curve.points)
+        line = _line(curve, colours[curve.schedule], curve.trial.number == best)
+        steps = [step for step, _, _ in points]
+        data.append(line | {"x": steps, "y": [value for _, value, _ in points]})
+        rates = [rate for _, _, rate in points]
+        data.append(line | {"x": steps, "y": rates, "xaxis": "x2", "yaxis": "y2"})
+    data += [_pruned(curves, colours)]
+    metric = definition.goals[0].metric
+    return {
+        "data": data + _legend(colours),
+        "layout": {
+            "xaxis": _steps([0.0, 0.46], "y"),
+            "yaxis": {"title": {"text": metric}, "anchor": "x"},
+            "xaxis2": _steps([0.54, 1.0], "y2"),
+            "yaxis2": {
+                "title": {"text": "learning rate"},
+                "type": "log",
+                "anchor": "x2",
+                "exponentformat": "power",
+            },
+            "hovermode": "closest",
+            "legend": {"title": {"text": "schedule"}},
+        },
+    }
+
+
+def intermediate_values(definition: StudyDefinition, curves: Sequence[Curve]) -> dict[str, Any]:
+    """The judged metric by step, a colour a state, with a cross where a trial was pruned."""
+    colours = {
+        TrialState.COMPLETE: PALETTE[0],
+        TrialState.PRUNED: PALETTE[6],
+        TrialState.FAIL: PALETTE[1],
+        TrialState.RUNNING: PALETTE[2],
+        TrialState.WAITING: PALETTE[11],
+    }
+    data = [
+        _line(curve, colours[curve.trial.state], False)
+        | {
+            "x": [step for step, _, _ in thinned(curve.points)],
+            "y": [value for _, value, _ in thinned(curve.points)],
+            "legendgroup": curve.trial.state.value,
+        }
+        for curve in curves
+    ]
+    pruned = _pruned(curves, {}) | {"name": "pruned here", "showlegend": True}
+    there = {curve.trial.state for curve in curves}
+    named = {state.value: colour for state, colour in colours.items() if state in there}
+    return {
+        "data": [*data, pruned, *_legend(named)],
+        "layout": {
+            "xaxis": _steps([0.0, 1.0], "y"),
+            "yaxis": {"title": {"text": definition.goals[0].metric}},
+            "hovermode": "closest",
+            "legend": {"title": {"text": "state"}},
+        },
+    }
+
+
+def thinned(points: Sequence[Point]) -> Sequence[Point]:
+    """At most so many points as a screen shows, the first and the last among them."""
+    if len(points) <= _LONGEST:
+        return points
+    last = len(points) - 1
+    return [points[index * last // (_LONGEST - 1)] for index in range(_LONGEST)]
+
+
+def _colours(definition: StudyDefinition, curves: Sequence[Curve]) -> dict[str, str]:
+    names = dict.fromkeys([*definition.space.schedule, *(curve.schedule for curve in curves)])
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+
+
+def _line(curve: Curve, colour: str, is_best: bool) -> dict[str, Any]:
+    trial = curve.trial
+    return {
+        "type": "scatter",
+        "mode": "lines" if len(curve.points) > 1 else "markers",
+        "name": f"trial {trial.number}",
+        "legendgroup": curve.schedule,
+        "showlegend": False,
+        "line": {"color": colour, "width": 4 if is_best else 1.5},
+        "marker": {"color": colour},
+        "opacity": 1.0 if is_best else 0.65,
+        "meta": {"trial": trial.number},
+        "hovertemplate": f"trial {trial.number} ({trial.state})<br>step %{{x}}: %{{y:.5g}}"
+        "<extra></extra>",
+    }
+
+
+def _pruned(curves: Sequence[Curve], colours: Mapping[str, str]) -> dict[str, Any]:
+    ended = [c for c in curves if c.trial.state is TrialState.PRUNED and c.points]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "pruned",
+        "x": [curve.points[-1][0] for curve in ended],
+        "y": [curve.points[-1][1] for curve in ended],
+        "text": [f"trial {curve.trial.number} was pruned here" for curve in ended],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "symbol": "x",
+            "size": 8,
+            "color": [colours.get(curve.schedule, PALETTE[6]) for curve in ended],
+        },
+        "showlegend": bool(ended),
+    }
+
+
+def _legend(colours: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A line in the legend for each colour, whatever is drawn."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [None],
+            "y": [None],
+            "name": name,
+            "legendgroup": name,
+            "line": {"color": colour, "width": 3},
+        }
+        for name, colour in colours.items()
+        if name
+    ]
+
+
+def _steps(domain: list[float], anchor: str) -> dict[str, Any]:
+    return {
+        "title": {"text": "step (epochs)"},
+        "domain": domain,
+        "anchor": anchor,
+        "rangemode": "tozero",
+    }

@@ -1,0 +1,205 @@
+"""Optuna's own visualisations of a study, as Plotly figures in the form that JSON takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.importance import get_param_importances
+from optuna.trial import FrozenTrial
+
+from lehr.wire.space import searched
+from lehr.wire.studies import StudyDefinition
+from lehr.wire.trials import TrialState
+from lehr_service.search.errors import SearchError
+from lehr_service.search.memory import Memory
+from lehr_service.search.quiet import quiet
+from lehr_service.search.snapshots import TrialSnapshot, freeze
+from lehr_service.search.space import distribution, encode_all
+
+LEARNING_RATE = "learning_rate"
+"""The initial learning rate, whichever optimizer it belongs to: a parameter of pictures only."""
+
+_SLICES = 12  # pictures beside each other
+_TO_COMPARE = 2  # parameters of a contour
+
+
+def optuna_figure(
+    kind: str,
+    definition: StudyDefinition,
+    trials: Sequence[TrialSnapshot],
+    *,
+    goal: int = 0,
+    params: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """A figure of complete trials; of several objectives the one at ``goal`` is shown.
+
+    ``params`` are those to show; without them the figure chooses. Raises SearchError, with a
+    sentence for people, where there is nothing that this kind could show.
+    """
+    name = definition.goals[goal].metric
+    draw = _KINDS[kind]
+    with quiet():
+        try:
+            study = _study(definition, trials, None if kind == "pareto_front" else goal)
+            figure = draw(study, name, None if params is None else list(params))
+        except ValueError as error:
+            raise SearchError(str(error)) from error
+    drawn: dict[str, Any] = figure.to_plotly_json()
+    return drawn
+
+
+def shown_params(definition: StudyDefinition) -> list[str]:
+    """The parameters that a figure of this study can show."""
+    names = list(searched(definition.space))
+    return [LEARNING_RATE, *names] if _has_several_rates(definition) else names
+
+
+def _has_several_rates(definition: StudyDefinition) -> bool:
+    space = definition.space
+    rates = [n for n in searched(space) if n.endswith(f".{LEARNING_RATE}")]
+    return len(rates) > 1 and LEARNING_RATE not in space.parameters
+
+
+def _study(
+    definition: StudyDefinition, trials: Sequence[TrialSnapshot], goal: int | None
+) -> optuna.Study:
+    """The complete trials as Optuna's study; with ``goal``, of that objective alone."""
+    memory, goals = Memory(), definition.goals
+    chosen = goals if goal is None else (goals[goal],)
+    study = optuna.create_study(
+        storage=memory, study_name="figure", directions=[g.direction for g in chosen]
+    )
+    study.set_metric_names([g.metric for g in chosen])
+    known = searched(definition.space)
+    distributions = {name: distribution(value) for name, value in known.items()}
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    frozen = [
+        freeze(trial, encode_all(known, trial.params or {}), {}, distributions, len(goals))
+        for trial in complete
+    ]
+    if _has_several_rates(definition):
+        _add_rates(frozen, distributions)
+    study_id = memory.get_study_id_from_name("figure")
+    for position, trial in enumerate(frozen):
+        if goal is not None:
+            trial.values = [trial.values[goal]]
+        # Optuna's memory wants numbers without gaps; the figure shows the trial's own.
+        number, trial.number = trial.number, position
+        memory.add_trial(study_id, trial)
+        memory.get_trial(position).number = number
+    return study
+
+
+def _add_rates(trials: Sequence[FrozenTrial], known: Mapping[str, BaseDistribution]) -> None:
+    ranges = [
+        value
+        for name, value in known.items()
+        if name.endswith(f".{LEARNING_RATE}") and isinstance(value, FloatDistribution)
+    ]
+    found = {id(trial): rate for trial in trials if (rate := _rate(trial)) is not None}
+    ends = [end for value in ranges for end in (value.low, value.high)] + list(found.values())
+    if not ends:
+        return
+    every = FloatDistribution(min(ends), max(ends), log=min(ends) > 0)
+    for trial in trials:
+        if id(trial) in found:
+            trial.params = {LEARNING_RATE: found[id(trial)], **trial.params}
+            trial.distributions = {LEARNING_RATE: every, **trial.distributions}
+
+
+def _rate(trial: FrozenTrial) -> float | None:
+    rates = [v for name, v in trial.params.items() if name.endswith(f".{LEARNING_RATE}")]
+    return float(rates[0]) if rates and isinstance(rates[0], int | float) else None
+
+
+def _common(study: optuna.Study) -> list[str]:
+    """Parameters that every complete trial has."""
+    trials = study.get_trials(deepcopy=False)
+    first = trials[0].params
+    return [name for name in first if all(name in trial.params for trial in trials)]
+
+
+def _two_that_matter(study: optuna.Study) -> list[str]:
+    common = _common(study)
+    varied = [n for n in common if len({str(t.params[n]) for t in study.get_trials(False)}) > 1]
+    if len(varied) < _TO_COMPARE:
+        raise SearchError("a contour needs two parameters that all trials have and that vary")
+    weights = get_param_importances(study, params=varied)
+    return sorted(varied, key=lambda name: -weights.get(name, 0.0))[:_TO_COMPARE]
+
+
+def _history(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
+    """Optuna draws it for numbers without gaps; here the trials keep theirs."""
+    from optuna.visualization import plot_optimization_history
+
+    trials = study.get_trials(deepcopy=False)
+    numbers = [trial.number for trial in trials]
+    for position, trial in enumerate(trials):
+        trial.number = position
+    figure = plot_optimization_history(study, target_name=name)
+    for data in figure.data:
+        data.x = [numbers[position] for position in data.x]
+        if data.mode == "lines":
+            data.line.shape = "hv"  # a best value lasts until it is beaten
+    return figure
+
+
+def _parallel(study: optuna.Study, name: str, params: list[str] | None) -> Any:
+    from optuna.visualization import plot_parallel_coordinate
+
+    shown = params or _common(study)
+    if not shown:
+        raise SearchError("no parameter is searched in every trial")
+    return plot_parallel_coordinate(study, params=shown, target_name=name)
+
+
+def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
+    from optuna.visualization import plot_slice
+
+    present = dict.fromkeys(n for t in study.get_trials(deepcopy=False) for n in t.params)
+    shown = params or list(present)[:_SLICES]
+    if not shown:
+        raise SearchError("no parameter is searched")
+    return plot_slice(study, params=shown, target_name=name)
+
+
+def _contour(study: optuna.Study, name: str, params: list[str] | None) -> Any:
+    from optuna.visualization import plot_contour
+
+    return plot_contour(study, params=params or _two_that_matter(study), target_name=name)
+
+
+def _importances(study: optuna.Study, name: str, params: list[str] | None) -> Any:
+    from optuna.visualization import plot_param_importances
+
+    if len(study.get_trials(deepcopy=False)) < _TO_COMPARE:
+        raise SearchError("importances need at least two complete trials")
+    return plot_param_importances(study, params=params, target_name=name)
+
+
+def _edf(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
+    from optuna.visualization import plot_edf
+
+    return plot_edf(study, target_name=name)
+
+
+def _pareto(study: optuna.Study, _name: str, _params: list[str] | None) -> Any:
+    from optuna.visualization import plot_pareto_front
+
+    if not 2 <= len(study.directions) <= 3:
+        raise SearchError("a Pareto front is drawn for two or three objectives")
+    return plot_pareto_front(study)
+
+
+_KINDS: dict[str, Callable[[optuna.Study, str, list[str] | None], Any]] = {
+    "history": _history,
+    "parallel_coordinate": _parallel,
+    "slice": _slice,
+    "contour": _contour,
+    "importances": _importances,
+    "edf": _edf,
+    "pareto_front": _pareto,
+}

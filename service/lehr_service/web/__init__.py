@@ -1,0 +1,1 @@
+"""The web pages: HTML by Jinja, one style sheet, one script; nothing comes from elsewhere."""

@@ -1,0 +1,179 @@
+"""The pages, each a read of the database and a template; what they change goes through REST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+
+from lehr import examples
+from lehr.cli.definitions import DefinitionUnreadable, read_definition
+from lehr.errors import LehrError
+from lehr.wire.studies import StudyState
+from lehr.wire.trials import TrialState
+from lehr_service.api import paging
+from lehr_service.api.deps import Here, StudyName, TrialNumber
+from lehr_service.api.errors import invalid
+from lehr_service.api.guard import COOKIE
+from lehr_service.errors import Invalid, NotFound, ServiceError, Unauthorized
+from lehr_service.storage.trials import OrderBy
+from lehr_service.web import views
+from lehr_service.web.render import page
+from lehr_service.web.static_files import address
+from lehr_service.web.views import TABS, Asked
+
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class _PageRoute(APIRoute):
+    """A route whose refusals are pages too."""
+
+    def get_route_handler(self) -> _Handler:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                return _refused(invalid(list(error.errors())))
+            except ServiceError as error:
+                return _refused(error)
+
+        return handled
+
+
+router = APIRouter(include_in_schema=False, route_class=_PageRoute)
+
+Text = Annotated[str, Query(max_length=200)]
+_Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Cursor = Annotated[str, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$")]
+
+
+def _refused(error: ServiceError) -> Response:
+    return _page("error.html", error.status, error=error)
+
+
+def _page(template: str, status: int = 200, **shown: Any) -> Response:
+    return page(template, status, address=address, **shown)
+
+
+@router.get("/")
+async def studies_page(here: Here, q: Text = "", state: Text = "", after: Cursor = "") -> Response:
+    chosen = StudyState(state) if state in list(StudyState) else None
+    key = paging.decode(after, 1)[0] if after else None
+    now = here.clock()
+    shown = await here.read(
+        partial(views.studies_page, state=chosen, text=q.strip(), after=key, now=now)
+    )
+    return _page("studies.html", q=q, state=chosen, states=list(StudyState), **shown)
+
+
+@router.get("/new")
+async def new_study(here: Here, example: Text = "") -> Response:
+    try:
+        text = examples.text(example or examples.names()[0])
+    except LehrError as error:
+        raise NotFound(str(error)) from None
+    return _page("new.html", text=text, examples=examples.names(), example=example)
+
+
+@router.get("/studies/{name}")
+async def study_page(
+    name: StudyName,
+    here: Here,
+    tab: Text = "history",
+    state: Text = "",
+    order: Text = "-number",
+    after: Cursor = "",
+    params: Annotated[list[str] | None, Query(max_length=50)] = None,
+    metric: Text = "",
+) -> Response:
+    if tab not in TABS or order not in get_args(OrderBy):
+        raise NotFound("there is no such view of a study")
+    asked = Asked(
+        tab=tab,
+        state=TrialState(state) if state in list(TrialState) else None,
+        order=order,  # type: ignore[arg-type]  # checked above
+        after=after or None,
+        params=[name for name in params or () if name],
+        metric=metric or None,
+    )
+    shown = await here.read(partial(views.study_page, name=name, asked=asked, now=here.clock()))
+    return _page("study.html", states=list(TrialState), **shown)
+
+
+@router.get("/studies/{name}/trials/{number}")
+async def trial_page(name: StudyName, number: TrialNumber, here: Here) -> Response:
+    look = partial(views.trial_page, name=name, number=number, now=here.clock())
+    return _page("trial.html", **await here.read(look))
+
+
+@router.get("/studies/{name}/compare")
+async def compare_page(
+    name: StudyName,
+    here: Here,
+    trials: Annotated[list[_Number] | None, Query(max_length=100)] = None,
+) -> Response:
+    look = partial(views.compare_page, name=name, numbers=trials or (), now=here.clock())
+    return _page("compare.html", **await here.read(look))
+
+
+@router.get("/studies/{name}/range-tests")
+async def range_tests_page(name: StudyName, here: Here) -> Response:
+    look = partial(views.range_tests_page, name=name, now=here.clock())
+    return _page("range_tests.html", **await here.read(look))
+
+
+@router.get("/workers")
+async def workers_page(here: Here) -> Response:
+    return _page("workers.html", **await here.read(partial(views.workers_page, now=here.clock())))
+
+
+class Written(BaseModel):
+    """What stands in the editor."""
+
+    text: str
+
+
+@router.post("/pages/definition")
+async def read_text(written: Written) -> Response:
+    """YAML as JSON, for browsers cannot read it; the reader is that of ``lehr study create``."""
+    try:
+        return JSONResponse(read_definition(written.text, "line"))
+    except DefinitionUnreadable as error:
+        refusal = Invalid(str(error))
+        return JSONResponse(refusal.answer().model_dump(mode="json"), refusal.status)
+
+
+class SignIn(BaseModel):
+    token: str
+
+
+@router.get("/sign-in")
+async def sign_in_page() -> Response:
+    return _page("sign_in.html")
+
+
+@router.post("/sign-in")
+async def sign_in(given: SignIn, request: Request, here: Here) -> Response:
+    """Keep a token in a cookie that scripts cannot read and other sites cannot send."""
+    if not here.settings.admits(given.token):
+        refusal = Unauthorized()
+        return JSONResponse(refusal.answer().model_dump(mode="json"), refusal.status)
+    response = Response(status_code=204)
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, given.token, httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out() -> Response:
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response

@@ -1,0 +1,115 @@
+"""Templates, and how numbers, times and curves read on a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+from fastapi import Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    # Plotly writes style attributes and a style element; scripts are files of this server only.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_WIDTH, _HEIGHT = 120, 28
+_NOTHING = "\u2013"
+
+
+def page(template: str, status: int = 200, **shown: Any) -> Response:
+    """A page from a template; everything in ``shown`` is escaped."""
+    body = _environment.get_template(template).render(shown)
+    return HTMLResponse(body, status, _HEADERS)
+
+
+def number(value: float | None) -> str:
+    """Six digits, as in the terminal; a dash where there is none."""
+    return _NOTHING if value is None else f"{value:.6g}"
+
+
+def short(value: Any) -> str:
+    """A parameter's value in four digits."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def seconds(value: float | None) -> str:
+    """A time with its unit: 0.4 s, 3 min 20 s, 5 h 12 min, 2 d 3 h."""
+    if value is None:
+        return _NOTHING
+    if value < 60:
+        return f"{value:.1f} s"
+    whole = int(value)
+    for big, unit, small, rest in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if whole >= big:
+            return f"{whole // big} {unit} {whole % big // small} {rest}"
+    return f"{whole // 60} min {whole % 60} s"
+
+
+def took(start: datetime | None, end: datetime | None) -> str:
+    """Time from start to end, or until now."""
+    if start is None:
+        return _NOTHING
+    return seconds(max(((end or datetime.now(UTC)) - start).total_seconds(), 0.0))
+
+
+def moment(when: datetime | None) -> Markup:
+    """A moment to read, and in its element to the second."""
+    if when is None:
+        return Markup(_NOTHING)
+    exact = when.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
+        when.isoformat(), exact, took(when, None)
+    )
+
+
+def sparkline(values: Sequence[float | None], label: str) -> Markup:
+    """A small curve between its lowest and its highest value."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return Markup("")
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    step = _WIDTH / max(len(values) - 1, 1)
+    points = " ".join(
+        f"{index * step:.1f},{_HEIGHT - 2 - (value - low) / span * (_HEIGHT - 4):.1f}"
+        for index, value in enumerate(values)
+        if value is not None
+    )
+    shape = '<circle cx="{}" cy="{}" r="2"/>' if len(known) == 1 else '<polyline points="{}"/>'
+    drawn = Markup(shape).format(*(points.split(",") if len(known) == 1 else [points]))
+    return Markup(
+        '<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+    ).format(_WIDTH, _HEIGHT, label, drawn)
+
+
+def as_yaml(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=100)
+
+
+_environment = Environment(
+    loader=PackageLoader("lehr_service.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters.update(
+    number=number, short=short, seconds=seconds, moment=moment, yaml=as_yaml
+)
+_environment.globals |= {
+    "took": took,
+    "sparkline": sparkline,
+    "version": version("lehr"),
+}

@@ -1,0 +1,388 @@
+"use strict";
+// The pages' one script: buttons and forms call the REST API, live parts are fetched again and
+// swapped, figures are drawn by Plotly. Text from the server is never read as HTML here, but for
+// whole pages, which the server has escaped.
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function say(text) {
+  $("#message").textContent = text;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => { $("#message").textContent = ""; }, 6000);
+}
+
+async function call(method, url, body) {
+  const request = { method };
+  if (body !== undefined) {
+    request.headers = { "Content-Type": "application/json" };
+    request.body = JSON.stringify(body);
+  }
+  const answer = await fetch(url, request);
+  const text = await answer.text();
+  if (answer.ok) return text ? JSON.parse(text) : null;
+  let error = { message: `the server answered ${answer.status}`, fields: [] };
+  try { error = JSON.parse(text).error; } catch { /* no JSON: the status must do */ }
+  throw Object.assign(new Error(error.message), { fields: error.fields, status: answer.status });
+}
+
+// Live parts
+
+async function fetchPage(url) {
+  const answer = await fetch(url, { headers: { Accept: "text/html" } });
+  if (answer.redirected) location.reload(); // signed out
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+function swap(old, fresh) {
+  if (!fresh || old.innerHTML === fresh.innerHTML) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const open = new Set(all("details[open]", old).map((element) => element.id));
+  old.replaceChildren(...fresh.childNodes);
+  for (const element of all("details", old)) element.open = open.has(element.id);
+  if (focused) document.getElementById(focused)?.focus();
+}
+
+async function refresh() {
+  const fresh = await fetchPage(location.href);
+  for (const part of all("[data-live]")) swap(part, fresh.getElementById(part.id));
+  document.body.dataset.finished = fresh.body.dataset.finished ?? "";
+  for (const element of all("#enqueue")) element.hidden = document.body.dataset.finished === "yes";
+  return fresh;
+}
+
+// At most one run at a time, at most one every `pause` ms, and never a last change left out.
+function throttled(act, pause) {
+  let wanted = false, busy = false;
+  return async function run() {
+    wanted = true;
+    if (busy) return;
+    busy = true;
+    while (wanted) {
+      wanted = false;
+      try { await act(); } catch (error) { console.warn(error.message); }
+      await new Promise((done) => setTimeout(done, pause));
+    }
+    busy = false;
+  };
+}
+
+const refreshSoon = throttled(refresh, 700);
+const redrawSoon = throttled(() => Promise.all(all("[data-plot]").map(draw)), 2500);
+
+function follow() {
+  const { events, revision, finished } = document.body.dataset;
+  if (!events || finished === "yes") return;
+  const source = new EventSource(`${events}?since_revision=${revision}`);
+  const changed = () => { refreshSoon(); redrawSoon(); };
+  source.addEventListener("trial", changed);
+  source.addEventListener("report", changed);
+  source.addEventListener("study", (event) => {
+    changed();
+    const state = JSON.parse(event.data).state;
+    if (["completed", "cancelled", "failed"].includes(state)) source.close();
+  });
+  addEventListener("pagehide", () => source.close());
+}
+
+function poll() {
+  const every = Number(document.body.dataset.refresh);
+  if (!every) return;
+  setInterval(() => { if (!document.hidden) refreshSoon(); }, every * 1000);
+}
+
+// Buttons and forms
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-post],[data-delete],[data-copy]");
+  if (!button) return;
+  const { post, confirm: question, then, copy } = button.dataset;
+  if (copy) {
+    await navigator.clipboard.writeText(document.getElementById(copy).textContent);
+    say("copied");
+    return;
+  }
+  if (question && !confirm(question)) return;
+  button.disabled = true;
+  try {
+    await call(post ? "POST" : "DELETE", post ?? button.dataset.delete);
+    if (then) location.assign(then);
+    else await refresh();
+  } catch (error) {
+    say(error.message);
+  } finally {
+    button.disabled = false;
+  }
+});
+
+function problems(error) {
+  const list = make("ul");
+  for (const { path, message } of error.fields ?? []) {
+    list.append(make("li", {}, make("code", {}, path), `: ${message}`));
+  }
+  return list.childElementCount ? list : make("span");
+}
+
+function wireNewStudy(form) {
+  const area = $("textarea", form), verdict = $("#verdict", form), button = $("button", form);
+  let definition = null, turn = 0;
+  async function check() {
+    const mine = ++turn;
+    button.disabled = true;
+    try {
+      const read = await call("POST", "/pages/definition", { text: area.value });
+      const study = await call("POST", "/v1/studies?validate_only=true", read);
+      if (mine !== turn) return;
+      definition = read;
+      const note = study.reason ? ` (${study.reason})` : "";
+      verdict.replaceChildren(make("p", { class: "ok" }, `✓ the definition is valid${note}`));
+      button.disabled = false;
+    } catch (error) {
+      if (mine !== turn) return;
+      verdict.replaceChildren(make("p", { class: "error" }, error.message), problems(error));
+    }
+  }
+  let timer;
+  area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 350); });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const study = await call("POST", "/v1/studies", definition);
+      location.assign(`/studies/${study.name}`);
+    } catch (error) {
+      verdict.replaceChildren(make("p", { class: "error" }, error.message), problems(error));
+    }
+  });
+  check();
+}
+
+function wireForm(form, act) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const place = $(".error", form);
+    place.hidden = true;
+    try {
+      await act();
+    } catch (error) {
+      place.replaceChildren(error.message, problems(error));
+      place.hidden = false;
+    }
+  });
+}
+
+function wireForms() {
+  for (const form of all("[data-new-study]")) wireNewStudy(form);
+  for (const form of all("[data-sign-in]")) {
+    wireForm(form, async () => {
+      await call("POST", "/sign-in", { token: $("input", form).value });
+      location.assign("/");
+    });
+  }
+  for (const form of all("[data-enqueue]")) {
+    wireForm(form, async () => {
+      const text = $("textarea", form).value.trim();
+      const params = text ? await call("POST", "/pages/definition", { text }) : {};
+      const trial = await call("POST", form.dataset.enqueue, { params });
+      say(`trial ${trial.number} waits for a worker`);
+      await refresh();
+    });
+  }
+}
+
+// Tabs: links that swap a part of the page, and stay links for keyboards, histories and new windows.
+
+async function show(url, push) {
+  try {
+    const fresh = await fetchPage(url);
+    if (push) history.pushState(null, "", url);
+    const old = $("#tab"), next = fresh.getElementById("tab");
+    for (const plot of all(".js-plotly-plot", old)) Plotly.purge(plot);
+    old.replaceWith(next);
+    swap($("#tabs"), fresh.getElementById("tabs"));
+    await drawAll();
+  } catch {
+    location.assign(url);
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-tab]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  show(link.href, true);
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("[data-choose]");
+  if (!form) return;
+  event.preventDefault();
+  const chosen = [...new FormData(form)].filter(([, value]) => value !== "");
+  show(`${form.getAttribute("action")}?${new URLSearchParams(chosen)}`, true);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-choose] select")) event.target.form.requestSubmit();
+  if (event.target.matches("[data-log]")) {
+    const box = event.target.closest(".plot-box");
+    draw($("[data-plot]", box));
+  }
+});
+addEventListener("popstate", () => { if ($("#tab")) show(location.href, false); });
+
+// Figures
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function themed(layout, element) {
+  const narrow = element.clientWidth < 640;
+  const axis = {
+    gridcolor: colour("--grid"), linecolor: colour("--line"), zerolinecolor: colour("--grid"),
+    automargin: true,
+  };
+  const page = {
+    ...layout,
+    autosize: true,
+    template: { layout: {
+      xaxis: axis, yaxis: axis, colorway: ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"],
+      hoverlabel: { align: "left" },
+    } },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { ...layout.font, color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
+    width: undefined,
+    height: narrow && layout.xaxis2 ? 720 : 460,
+    margin: { l: 60, r: 20, t: layout.title?.text ? 44 : 16, b: 50 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", ...layout.legend },
+  };
+  if (narrow && layout.yaxis2 && layout.xaxis2 && layout.yaxis2.anchor === "x2") {
+    page.xaxis = { ...page.xaxis, domain: [0, 1] };
+    page.xaxis2 = { ...page.xaxis2, domain: [0, 1] };
+    page.yaxis = { ...page.yaxis, domain: [0.58, 1] };
+    page.yaxis2 = { ...page.yaxis2, domain: [0, 0.42] };
+  }
+  const beside = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name)).length;
+  if (beside > 2) page.width = Math.max(element.clientWidth, 200 * beside);
+  for (const box of all("[data-log]", element.closest(".plot-box") ?? document.createElement("p"))) {
+    const name = box.dataset.log === "y" ? "yaxis" : "yaxis2";
+    if (page[name] || name === "yaxis") {
+      const type = box.checked ? "log" : (layout[name]?.type === "log" ? "linear" : layout[name]?.type);
+      page[name] = { ...page[name], ...(type ? { type } : {}) };
+    }
+  }
+  return page;
+}
+
+const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+
+async function draw(element) {
+  if (!element.isConnected || document.hidden) return;
+  let figure;
+  try {
+    figure = await call("GET", element.dataset.plot);
+  } catch (error) {
+    element.replaceChildren(make("p", { class: "error" }, error.message));
+    return;
+  }
+  await paint(element, figure);
+}
+
+async function paint(element, figure) {
+  if (!element.classList.contains("js-plotly-plot")) element.replaceChildren();
+  if (!figure.data.length) {
+    if (element.classList.contains("js-plotly-plot")) Plotly.purge(element);
+    const text = figure.layout.annotations?.[0]?.text ?? "nothing to show yet";
+    element.replaceChildren(make("p", { class: "empty" }, `${text}.`));
+    return;
+  }
+  const first = !element.classList.contains("js-plotly-plot");
+  await Plotly.react(element, figure.data, themed(figure.layout, element), CONFIG);
+  if (first) {
+    element.on("plotly_click", ({ points: [point] }) => {
+      const number = point.data.meta?.trial ?? (typeof point.customdata === "number" ? point.customdata : undefined);
+      const study = element.dataset.plot.split("/")[3];
+      if (number !== undefined && study) location.assign(`/studies/${study}/trials/${number}`);
+    });
+  }
+  element.dataset.drawn = "yes";
+}
+
+const drawAll = () => Promise.all(all("[data-plot]").map(draw));
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) all("[data-plot]:not([data-drawn])").forEach(draw);
+});
+
+// Range tests
+
+async function showRangeTests(place) {
+  let tests;
+  try {
+    const answer = await call("GET", place.dataset.rangeTests);
+    tests = answer.items ?? answer;
+  } catch (error) {
+    const text = [404, 405].includes(error.status) ? "This server has no range tests within studies." : error.message;
+    place.replaceChildren(make("p", { class: "empty" }, text));
+    return;
+  }
+  if (!tests.length) {
+    const text = "This study has none. Give an optimizer learning_rate: {range_test: {}} to have its bounds found.";
+    place.replaceChildren(make("p", { class: "empty" }, text));
+    return;
+  }
+  place.replaceChildren();
+  for (const test of tests) await showRangeTest(place, test);
+}
+
+const short = (value) => Number(value).toPrecision(3);
+
+async function showRangeTest(place, test) {
+  const plot = make("div", { class: "plot", role: "group", "aria-label": `range test of ${test.optimizer}` });
+  const title = make("h2", {}, `${test.optimizer} `, make("span", { class: `badge ${test.state}` }, test.state));
+  const box = make("div", { class: "plot-box" }, plot);
+  place.append(title);
+  if (test.bounds) {
+    place.append(make("p", {}, `Searched: learning rates from ${short(test.bounds.low)} to ${short(test.bounds.high)}`));
+  }
+  place.append(box);
+  const curves = test.curves ?? [];
+  const data = curves.map((curve, index) => ({
+    type: "scatter", mode: "lines", name: `repeat ${index + 1}`,
+    x: curve.learning_rates ?? curve.rates, y: curve.smoothed ?? curve.losses,
+  }));
+  const shapes = [], bounds = test.bounds;
+  if (bounds) {
+    shapes.push({ type: "rect", yref: "paper", y0: 0, y1: 1, x0: bounds.low, x1: bounds.high,
+      fillcolor: "#4477aa", opacity: 0.12, line: { width: 0 } });
+  }
+  for (const value of Object.values(test.suggestions ?? {})) {
+    const rate = typeof value === "number" ? value : value?.mean;
+    if (rate) {
+      shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: rate, x1: rate,
+        line: { dash: "dot", width: 1.5, color: "#ee6677" } });
+    }
+  }
+  const axes = { xaxis: { type: "log", title: { text: "learning rate" }, exponentformat: "power" },
+    yaxis: { title: { text: "loss of a batch" } } };
+  await paint(plot, { data, layout: { ...axes, shapes } });
+  const list = make("ul");
+  for (const [rule, value] of Object.entries(test.suggestions ?? {})) {
+    const rate = typeof value === "number" ? value : value?.mean;
+    if (rate) list.append(make("li", {}, `${rule}: ${short(rate)}`));
+  }
+  if (list.childElementCount) place.append(make("p", {}, "Suggestions (dotted), mean of the repeats:"), list);
+}
+
+wireForms();
+follow();
+poll();
+drawAll();
+for (const place of all("[data-range-tests]")) showRangeTests(place);

@@ -1,0 +1,57 @@
+"""The files that pages load: ours, and Plotly's script from its Python package."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+
+from lehr_service.errors import NotFound
+
+router = APIRouter(include_in_schema=False)
+
+_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_OURS = ("app.js", "style.css", "icon.svg")
+_PLOTLY = "plotly.min.js"
+
+
+@cache
+def _content(name: str) -> tuple[bytes, bytes]:
+    """A file, plain and compressed."""
+    if name == _PLOTLY:
+        file = files("plotly").joinpath("package_data", _PLOTLY)
+    else:
+        file = files("lehr_service.web").joinpath("static", name)
+    plain = file.read_bytes()
+    return plain, gzip.compress(plain, 6, mtime=0)
+
+
+@cache
+def address(name: str) -> str:
+    """The path of a file; it changes with the content, so browsers may keep it."""
+    return f"/static/{name}?v={hashlib.sha256(_content(name)[0]).hexdigest()[:12]}"
+
+
+@router.get("/static/{name}")
+def static(name: str, request: Request, v: str = "") -> Response:
+    if name not in (*_OURS, _PLOTLY):
+        raise NotFound(f"there is no file {name!r:.80}")
+    plain, compressed = _content(name)
+    kept = "public, max-age=31536000, immutable" if v else "no-cache"
+    headers = {
+        "Cache-Control": kept,
+        "X-Content-Type-Options": "nosniff",
+        "Vary": "Accept-Encoding",
+    }
+    takes = "gzip" in request.headers.get("accept-encoding", "")
+    if takes:
+        headers["Content-Encoding"] = "gzip"
+    media_type = _TYPES[name.rpartition(".")[2]]
+    return Response(compressed if takes else plain, headers=headers, media_type=media_type)

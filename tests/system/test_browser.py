@@ -1,0 +1,213 @@
+"""What people do in a browser: a real one, a real server, and a worker that really trains."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+CHROMIUM = shutil.which("chromium")
+STUDY = """\
+name: digits
+task: digits_mlp
+objective: {metric: val_accuracy, direction: maximize}
+search_space:
+  optimizer:
+    momentum: {learning_rate: {low: 0.01, high: 0.2, log: true}}
+    adam: {learning_rate: {low: 1e-6, high: 0.01, log: true}}
+  schedule: {constant: {}, cosine: {}}
+training: {epochs: 60, seed: 7}
+sampler: {name: random, seed: 7}
+pruner: {name: threshold, lower: 0.4, n_warmup_steps: 3}
+limits: {max_parallel: 1}
+"""
+PHONE = {"width": 390, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Reader:
+    """A person at a browser; whatever its console complains of is kept."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(base_url=url, **options)
+        self.context.set_default_timeout(60_000)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: dialog.accept())
+
+    def _hear(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def accessible(self) -> None:
+        """No finding of axe that is serious or worse."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        bad = [
+            (v["id"], [node["target"] for node in v["nodes"]])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert not bad, (self.page.url, bad)
+
+    def drawn(self) -> None:
+        self.page.wait_for_selector("[data-drawn] .main-svg")
+
+    def fits(self) -> None:
+        """Nothing has to be scrolled sideways to be read."""
+        wide = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, (self.page.url, wide)
+
+
+@pytest.fixture
+def reader(chromium: Any) -> Iterator[Callable[..., Reader]]:
+    readers: list[Reader] = []
+
+    def open_at(url: str, **options: Any) -> Reader:
+        readers.append(Reader(chromium, url, **options))
+        return readers[-1]
+
+    yield open_at
+    for one in readers:
+        one.context.close()
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_study_from_the_editor_to_its_end(
+    lab: Any, chromium: Any, reader: Callable[..., Reader], wait_for: Any
+) -> None:
+    here = lab()
+    here.start("worker", "work", "--name", "browser-worker", "--devices", "cpu")
+    me = reader(here.url)
+    page = me.page
+
+    page.goto("/")
+    assert "There are no studies yet" in page.inner_text("main")
+    me.accessible()
+    page.click("text=Write the first one")
+    page.wait_for_selector("#create:enabled")
+    wait_for(lambda: here.get("/v1/workers")["items"], 90)
+    page.fill("#definition", STUDY.replace("low: 0.01", "low: 0.5"))
+    page.wait_for_selector("#verdict .error")
+    assert "search_space.optimizer.momentum.learning_rate" in page.inner_text("#verdict")
+    me.accessible()
+    assert page.is_disabled("#create")
+    me.complaints.clear()  # a browser complains of a definition that is refused
+    page.fill("#definition", STUDY)
+    page.wait_for_selector("#verdict .ok")
+    page.click("#create")
+
+    page.wait_for_url("**/studies/digits")
+    page.wait_for_selector("#live-running td >> text=browser-worker")
+    page.click("summary >> text=Enqueue a trial")
+    page.fill("#point", "optimizer: adam\nadam.learning_rate: 1e-6\nschedule: constant")
+    page.click("button >> text=Enqueue")
+    page.wait_for_selector("#message >> text=waits for a worker")
+    page.wait_for_selector("#live-facts >> text=/[1-9][0-9]* complete, [1-9][0-9]* pruned/")
+    me.drawn()
+    me.accessible()
+    page.click("text=Learning curves")
+    page.wait_for_selector("#tab[data-kind=curves]")
+    me.drawn()
+    assert page.locator("[data-drawn] .legendtext >> text=pruned").count() == 1
+    assert page.locator("[data-drawn] .legendtext >> text=cosine").count() == 1
+    trained = page.inner_text("#live-facts >> text=/epochs in/").split(" in ")[0]
+    wait_for(lambda: trained not in page.inner_text("#live-facts"))
+    me.accessible()
+
+    page.click("#pause")
+    page.wait_for_selector(".badge.paused")
+    page.click("#resume")
+    page.wait_for_selector(".badge.active")
+    page.click("#stop")
+    page.wait_for_selector("#live-facts .badge.completed")
+    page.wait_for_selector("#delete")
+    assert page.locator("#pause").count() == 0
+    assert here.study()["state"] == "completed"
+
+    page.click(".tabs >> text=Trials")
+    page.select_option("select[name=state]", "complete")
+    wait_for(lambda: page.locator("#tab .badge.pruned").count() == 0)
+    boxes = page.locator("input[name=trials]")
+    boxes.nth(0).check()
+    me.accessible()
+    page.click("#tab tbody a >> nth=0")
+    page.wait_for_selector("h1 >> text=/Trial [0-9]+/")
+    me.drawn()
+    assert "keras.optimizers" in page.inner_text("#code")
+    assert "browser-worker" in page.inner_text("#live-attempts")
+    me.accessible()
+    page.goto("/studies/digits/compare?trials=0&trials=1")
+    me.drawn()
+    assert page.locator("tr.differ").count() >= 1
+    me.accessible()
+    page.goto("/workers")
+    page.wait_for_selector("text=browser-worker")
+    me.accessible()
+    page.click("text=Drain")
+    page.wait_for_selector(".badge.draining, .empty")
+    assert not me.complaints
+
+    phone = reader(here.url, viewport=PHONE, color_scheme="dark")
+    tabs = ("curves", "slice", "table")
+    for url in (
+        *("/", "/new", "/workers", "/studies/digits/trials/0"),
+        *(f"/studies/digits?tab={tab}" for tab in tabs),
+    ):
+        phone.page.goto(url)
+        if phone.page.locator("[data-plot]").count():
+            phone.drawn()
+        phone.fits()
+        phone.accessible()
+    assert not phone.complaints
+
+
+def test_one_signs_in_and_tabs_work_with_the_keyboard(
+    serve: Any, reader: Callable[..., Reader]
+) -> None:
+    server = serve(token="correct horse")
+    me = reader(server.url)
+    page = me.page
+    page.goto("/new")
+    page.wait_for_url("**/sign-in")
+    me.accessible()
+    page.fill("#token", "wrong token")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".error:not([hidden])")
+    me.complaints.clear()  # a browser complains of the 401
+    page.fill("#token", "correct horse")
+    page.keyboard.press("Enter")
+    page.wait_for_url(server.url + "/")
+    page.goto("/new")
+    page.wait_for_selector("#create:enabled")
+    page.focus("#create")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/studies/digits")
+    assert "Nothing is running yet" in page.inner_text("#live-running")
+    page.focus(".tabs >> text=Contour")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#tab[data-kind=contour] .empty")
+    assert "no trial is complete yet" in page.inner_text("#tab")
+    page.go_back()
+    page.wait_for_selector("#tab[data-kind=history]")
+    me.accessible()
+    assert not me.complaints
