@@ -60,7 +60,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(Guard, settings=settings)
-    for part in (trials, studies, workers, attempts, health):
+    for part in (attempts, workers, trials, studies, health):  # the busiest are found first
         app.include_router(part.router)
     return app
 

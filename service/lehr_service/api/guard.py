@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lehr_service.api.errors import respond
+from lehr_service.api.lean import PARSED
 from lehr_service.errors import Malformed, ServiceError, TooLarge, Unauthorized, WrongMediaType
 from lehr_service.settings import Settings
 
@@ -57,7 +58,7 @@ class Guard:
         media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise WrongMediaType("application/json")
-        _check_json(body)
+        scope[PARSED] = _checked_json(body)
         return body
 
 
@@ -93,8 +94,8 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _check_json(body: bytes) -> None:
-    """Refuse what is no JSON, or JSON that would be misread or that no database can hold.
+def _checked_json(body: bytes) -> Any:
+    """The value of a body; refuses JSON that would be misread or that no database can hold.
 
     Not UTF-8, a key given twice, deep nesting, NUL characters, lone surrogates. In strict UTF-8
     the last two can be written only as escapes, so a body without them needs no look at its text.
@@ -104,9 +105,10 @@ def _check_json(body: bytes) -> None:
         raise Malformed(f"the body is nested deeper than {_DEEPEST} levels")
     lowered = body.lower()
     if b"\\u0000" not in lowered and b"\\ud" not in lowered:
-        return
+        return value
     if any("\x00" in t or any("\ud800" <= c <= "\udfff" for c in t) for t in _texts(value)):
         raise Malformed("text must not have NUL characters or lone surrogates")
+    return value
 
 
 def _parse(body: bytes) -> Any:

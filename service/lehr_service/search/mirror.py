@@ -81,8 +81,7 @@ class Mirror:
 
     def _begin(self) -> None:
         self._memory = Memory()
-        # This sampler never samples: `ask` puts the one for its trial in its place. It stays for
-        # `tell`, where those of Optuna do nothing but stop a loop that does not run.
+        # This sampler never samples: `ask` puts the one for its trial in its place.
         self._study = optuna.create_study(
             storage=self._memory,
             study_name=self._name,
@@ -138,7 +137,7 @@ class Mirror:
             if known.intermediate_values.get(step) != value:
                 memory.set_trial_intermediate_value(number, step, value)
         if trial.state.is_finished:
-            values = final_values(trial, self._objectives)
+            values = final_values(trial.state, trial.values, trial.reports, self._objectives)
             memory.set_trial_state_values(number, optuna_state(trial), values)
 
     def enqueue(self, fixed_params: Mapping[str, Any]) -> int:
@@ -205,6 +204,11 @@ class Mirror:
         self._memory.set_trial_intermediate_value(number, step, as_number(value))
         self._last_steps[number] = step
 
+    def curve(self, number: int) -> list[float]:
+        """The reported values of a trial by step; not a number where none was."""
+        reports = self._memory.get_trial(number).intermediate_values
+        return [reports[step] for step in sorted(reports)]
+
     def judge(self, number: int) -> Decision:
         """The pruner's verdict for the last reported step.
 
@@ -238,8 +242,9 @@ class Mirror:
         self._last_steps.pop(number, None)
         if self._memory.get_trial(number).state == OptunaState.WAITING:
             return
-        told = values if state == TrialState.COMPLETE else None
-        self._study.tell(number, told, OptunaState[state.name])
+        reports = self._memory.get_trial(number).intermediate_values
+        told = final_values(state, values, reports, self._objectives)
+        self._memory.set_trial_state_values(number, OptunaState[state.name], told)
 
     def is_exhausted(self) -> bool:
         """Whether grid or brute force has handed out every point; False for other samplers."""

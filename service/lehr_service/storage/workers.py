@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
 from lehr_service.storage.tables import attempts, workers
 
@@ -27,25 +27,36 @@ class Worker:
     deadline: float
 
 
+_GET = select(workers).where(workers.c.id == bindparam("id"))
+_HEARD = (
+    update(workers)
+    .where(workers.c.id == bindparam("of_id"), workers.c.lost.is_(False))
+    .values(heard_at=bindparam("heard_at"), deadline=bindparam("deadline"))
+)
+
+
 def add(connection: Connection, worker: Worker) -> None:
     connection.execute(insert(workers).values(**vars(worker)))
 
 
 def get(connection: Connection, worker_id: str) -> Worker | None:
-    row = connection.execute(select(workers).where(workers.c.id == worker_id)).first()
+    row = connection.execute(_GET, {"id": worker_id}).first()
     return None if row is None else _worker(row)
 
 
 def heard(connection: Connection, worker_id: str, now: float, deadline: float) -> Worker | None:
     """Move the deadline of a worker that is not given up; None where there is none."""
-    query = (
-        update(workers)
-        .where(workers.c.id == worker_id, workers.c.lost.is_(False))
-        .values(heard_at=now, deadline=deadline)
-        .returning(workers)
-    )
-    row = connection.execute(query).first()
+    values = {"of_id": worker_id, "heard_at": now, "deadline": deadline}
+    row = connection.execute(_HEARD.returning(workers), values).first()
     return None if row is None else _worker(row)
+
+
+def all_heard(
+    connection: Connection, worker_ids: Sequence[str], now: float, deadline: float
+) -> None:
+    """Move the deadlines of workers, in the given order, where they are not given up."""
+    rows = [{"of_id": w, "heard_at": now, "deadline": deadline} for w in worker_ids]
+    connection.execute(_HEARD, rows)
 
 
 def waits(connection: Connection, worker_id: str, now: float, deadline: float) -> None:
