@@ -20,12 +20,14 @@ from lehr_service.api import attempts, errors, health, studies, trials, workers
 from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
+from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings
 from lehr_service.storage import workers as worker_rows
 from lehr_service.storage.session import Database
+from lehr_service.suggestions import Suggestions
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+        await server.suggestions.close()
         await server.lanes.close()
         server.threads.shutdown()
         server.database.close()
@@ -71,15 +74,23 @@ def _start(settings: Settings, clock: Clock) -> Server:
     database = Database(settings.url)
     database.migrate()
     changes = Changes()
+    sampling = {"database_url": settings.url, "most_trials": settings.mirror_trials, "hasten": True}
+    suggestions = Suggestions(sampling, settings.sampler_processes)
+
+    def changed(study_id: int, opened: bool, study: Study | None) -> None:
+        changes.notify(study_id, *(("work",) if opened else ()))
+        suggestions.note(study)
+
     lanes = Lanes(
         database,
         lease_seconds=settings.lease_seconds,
         queue_commands=settings.queue_commands,
         clock=clock,
-        changed=lambda study_id, opened: changes.notify(study_id, *(("work",) if opened else ())),
+        changed=changed,
+        asks_here=suggestions.asks_here,
     )
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
-    return Server(settings, database, lanes, changes, clock, threads)
+    return Server(settings, database, lanes, changes, clock, threads, suggestions)
 
 
 async def _sweep_on(server: Server) -> None:

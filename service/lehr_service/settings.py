@@ -15,6 +15,11 @@ def default_home() -> Path:
     return Path(data) / "lehr"
 
 
+def processes_by_default() -> int:
+    """One for each two cores, up to four."""
+    return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+
 class Settings(BaseModel):
     """Settings of ``lehr serve``; each is an option and an environment variable ``LEHR_...``."""
 
@@ -30,6 +35,16 @@ class Settings(BaseModel):
     body_bytes: int = Field(default=4 * 2**20, gt=0, description="largest request body")
     checkpoint_bytes: int = Field(default=256 * 2**20, gt=0, description="largest checkpoint")
     queue_commands: int = Field(default=10_000, gt=0, description="waiting in one study's lane")
+
+    sampler_processes: int = Field(
+        default_factory=processes_by_default,
+        ge=0,
+        le=64,
+        description="processes that suggest ahead; 0: each suggestion is made when it is claimed",
+    )
+    mirror_trials: int = Field(
+        default=100_000, gt=0, description="trials held in memory, over all studies"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

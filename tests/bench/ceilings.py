@@ -52,8 +52,13 @@ def main(port: int, url: str | None) -> None:
         return Answer(verdict="continue")
 
     uvicorn.run(
-        app, host="127.0.0.1", port=port, access_log=False, log_level="warning",
-        loop="uvloop", http="httptools",
+        app,
+        host="127.0.0.1",
+        port=port,
+        access_log=False,
+        log_level="warning",
+        loop="uvloop",
+        http="httptools",
     )
 
 

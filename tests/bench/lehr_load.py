@@ -57,7 +57,9 @@ class Http(asyncio.Protocol):
         content = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(content) + content)
+        self._transport.write(
+            head.encode() + b"Content-Length: %d\r\n\r\n" % len(content) + content
+        )
         status, _, found = await self._answer
         return status, json.loads(found) if found else None
 

@@ -1,1 +1,2 @@
-def measure(bench): raise NotImplementedError
+def measure(bench):
+    raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The synthetic objective of the service benchmark: six parameters, 20 reports, no training time."""
+"""The objective of the service benchmark: six parameters, 20 reports, no training time."""
 
 from __future__ import annotations
 

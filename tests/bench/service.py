@@ -14,7 +14,6 @@ for Optuna (and of the proxy); a database server's is not counted.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import shutil
 import signal
@@ -211,7 +210,9 @@ def compare(bench: Bench) -> None:
                 rows.setdefault((name, workers), []).append(row)
                 shown = ", ".join(f"{k} {v:,.2f}" for k, v in row.figures().items())
                 print(f"{name} W={workers}: {shown}", file=sys.stderr, flush=True)
-    ordered = sorted(rows.values(), key=lambda r: (r[0].workers, options.contenders.index(r[0].contender)))
+    ordered = sorted(
+        rows.values(), key=lambda r: (r[0].workers, options.contenders.index(r[0].contender))
+    )
     print(table(ordered, options.base))
     if options.plot:
         draw(ordered, options.plot)

@@ -73,6 +73,21 @@ def serve(
             help="Requests waiting for one study beyond which it answers 503, by default 10000.",
         ),
     ] = None,
+    sampler_processes: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_SAMPLER_PROCESSES",
+            help="Processes that suggest points ahead, by default one for each two cores, up to 4; "
+            "0: each point is suggested when it is claimed.",
+        ),
+    ] = None,
+    mirror_trials: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_MIRROR_TRIALS",
+            help="Trials held in memory, over all studies, by default 100000.",
+        ),
+    ] = None,
 ) -> None:
     """Run the server: REST API and database, which is created and migrated as needed."""
     given = {name: value for name, value in locals().items() if value is not None}

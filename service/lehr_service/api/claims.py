@@ -48,12 +48,29 @@ async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> 
 async def _first_lease(
     here: Server, study_ids: list[int], worker_id: str, request_id: str
 ) -> Lease | None:
-    act = partial(dispatch.claim, worker_id=worker_id, request_id=request_id)
     for study_id in study_ids:
         try:
-            lease = await here.lanes.submit(study_id, act)
+            lease = await _lease_of(here, study_id, worker_id, request_id)
         except StudyDeleted:
             continue
         if lease is not None:
             return lease
     return None
+
+
+async def _lease_of(here: Server, study_id: int, worker_id: str, request_id: str) -> Lease | None:
+    """A lease from one study, once its sampler has a point; None where that takes too long."""
+    suggestion = here.suggestions.ready(study_id)
+    while True:
+        act = partial(
+            dispatch.claim, worker_id=worker_id, request_id=request_id, suggestion=suggestion
+        )
+        try:
+            answered = await here.lanes.submit(study_id, act)
+        finally:
+            here.suggestions.give_back(study_id, suggestion)
+        if not isinstance(answered, dispatch.Awaiting):
+            return answered
+        suggestion = await here.suggestions.next(study_id, answered.number)
+        if suggestion is None or here.changes.ended:
+            return None

@@ -22,6 +22,7 @@ from lehr_service.operations.desk import Desk
 from lehr_service.operations.dispatch import study_of
 from lehr_service.settings import Settings
 from lehr_service.storage.session import Database
+from lehr_service.suggestions import Suggestions
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Server:
     changes: Changes
     clock: Clock
     threads: ThreadPoolExecutor
+    suggestions: Suggestions
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
 
     async def read(self, query: Callable[[Connection], T]) -> T:

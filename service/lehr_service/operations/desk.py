@@ -36,6 +36,7 @@ class Desk:
     now: float
     lease_seconds: float
     grace_until: float
+    asks_here: bool = True  # whether a new point is suggested here, or beside the lane
     heard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from lehr_service.domain.trial import Trial
 from lehr_service.errors import WorkerUnknown
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, report_view, trial_view
-from lehr_service.search import SearchError
+from lehr_service.search import Asked, SearchError, Suggestion
 from lehr_service.storage import attempts, reports, studies, trials, workers
 
 _TOKEN = re.compile(r"([0-9a-f]{1,7})-[0-9a-f]{32}")
@@ -67,7 +67,16 @@ def _claim_to_share(study: Study) -> tuple[float, float, int]:
     return study.running / study.definition.weight, study.virtual_time, study.id
 
 
-def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
+@dataclass(frozen=True)
+class Awaiting:
+    """A claim can be met once there is a suggestion: for a waiting trial, or for a new one."""
+
+    number: int | None
+
+
+def claim(
+    desk: Desk, worker_id: str, request_id: str, suggestion: Suggestion | None = None
+) -> Lease | Awaiting | None:
     """Lease a trial of the study to a worker; None where there is nothing to do.
 
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
@@ -83,26 +92,28 @@ def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
     if worker.draining or desk.study.definition.task not in worker.tasks:
         return None
     try:
-        trial = _next_trial(desk)
+        trial = _next_trial(desk, suggestion)
     except SearchError as error:
         desk.move(StudyState.FAILED, f"the sampler failed: {error}")
         return None
-    if trial is None:
-        return None
+    if trial is None or isinstance(trial, Awaiting):
+        return trial
     return lease(desk, _start(desk, trial, worker, request_id))
 
 
-def _next_trial(desk: Desk) -> Trial | None:
+def _next_trial(desk: Desk, suggestion: Suggestion | None) -> Trial | Awaiting | None:
     if desk.study.waiting:
         waiting = trials.first_waiting(desk.connection, desk.study.id)
-        return None if waiting is None else _waiting_trial(desk, waiting)
+        return None if waiting is None else _waiting_trial(desk, waiting, suggestion)
     if not study_rules.may_start(desk.study, new_point=True, restart=False):
         return None
     if desk.mirror.is_exhausted():
         desk.change(exhausted=True)
         desk.settle()
         return None
-    asked = desk.mirror.ask()
+    asked = _asked(desk, None, suggestion)
+    if asked is None:
+        return Awaiting(None)
     return desk.add(
         Trial(
             number=asked.number,
@@ -113,13 +124,34 @@ def _next_trial(desk: Desk) -> Trial | None:
     )
 
 
-def _waiting_trial(desk: Desk, trial: Trial) -> Trial | None:
+def _asked(desk: Desk, number: int | None, suggestion: Suggestion | None) -> Asked | None:
+    """A point for a trial: the suggestion where it fits; None where one must be waited for.
+
+    Raises SearchError.
+    """
+    if suggestion is not None and not suggestion.used and suggestion.number == number:
+        suggestion.used = True
+        if suggestion.error:
+            raise SearchError(suggestion.error)
+        if suggestion.key == desk.mirror.key:
+            return desk.mirror.adopt(suggestion)
+    if desk.asks_here:
+        return desk.mirror.ask(number)
+    given = None if number is None else desk.mirror.given(number)
+    return None if given is None else desk.mirror.adopt(given)
+
+
+def _waiting_trial(
+    desk: Desk, trial: Trial, suggestion: Suggestion | None
+) -> Trial | Awaiting | None:
     restart = trial.attempts > 0
     if not study_rules.may_start(desk.study, new_point=False, restart=restart):
         return None
     if trial.params is not None:
         return trial
-    asked = desk.mirror.ask(trial.number)
+    asked = _asked(desk, trial.number, suggestion)
+    if asked is None:
+        return Awaiting(trial.number)
     return replace(trial, params=asked.params)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from lehr.wire.space import searched
+from lehr.wire.space import Searched, resolve, searched
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import TrialState
+from lehr_service.search.ahead import Suggestion
 from lehr_service.search.errors import SearchError
 from lehr_service.search.memory import Memory
 from lehr_service.search.pruners import Decision, build_pruner, explain, prepare
@@ -29,7 +31,7 @@ from lehr_service.search.snapshots import (
     freeze,
     optuna_state,
 )
-from lehr_service.search.space import count_points, distribution, encode_all, suggest
+from lehr_service.search.space import count_points, decode, distribution, encode_all, suggest
 
 __all__ = ["Asked", "Changes", "Decision", "Mirror", "TrialSnapshot"]
 
@@ -77,6 +79,8 @@ class Mirror:
         finite = definition.sampler["name"] in FINITE
         self._point_count = count_points(self._space) if finite else None
         self._last_steps: dict[int, int] = {}
+        parts = {"search_space", "sampler", "pruner", "objective", "objectives"}
+        self._search = definition.model_dump_json(include=parts)
         self._begin()
 
     def _begin(self) -> None:
@@ -165,6 +169,84 @@ class Mirror:
             params = self._sample(sampler, number)
         self._note_point(encode_all(self._searched, params))
         return Asked(new, params)
+
+    @contextmanager
+    def pretending(self, pending: Iterable[Suggestion]) -> Iterator[None]:
+        """A block in which those that are pending run already; nothing of it is kept."""
+        size = self._memory.size
+        try:
+            for suggestion in pending:
+                self.adopt(suggestion)
+            yield
+        finally:
+            self._memory.forget_from(size)
+
+    def ask_ahead(self, serial: int, number: int | None = None) -> Suggestion:
+        """What to try next; it is pending from now on. Raises SearchError.
+
+        ``serial`` varies what is random, ``number`` is that of a waiting trial.
+        """
+        own = self._memory.size if number is None else number
+        known = dict(self._memory.get_study_system_attrs(self._study_id))
+        with self._undone_on_failure():
+            params = self._sample(build_sampler(self._definition, self._seed, serial), number)
+        now = self._memory.get_study_system_attrs(self._study_id)
+        attrs = self._memory.get_trial_system_attrs(own)
+        return Suggestion(
+            params,
+            {k: v for k, v in attrs.items() if k != FIXED},
+            {k: v for k, v in now.items() if k not in known or known[k] != v},
+            key=self.key,
+            number=number,
+        )
+
+    def given(self, number: int) -> Suggestion | None:
+        """The point of a waiting trial that was enqueued with all its parameters, else None."""
+        fixed = self._memory.get_trial(number).system_attrs.get(FIXED, {})
+        params: dict[str, Any] = {}
+
+        def look_up(name: str, value: Searched) -> Any:
+            params[name] = decode(value, fixed[name])
+            return params[name]
+
+        try:
+            resolve(self._space, look_up)
+        except KeyError:
+            return None
+        return Suggestion(params, key=self.key, number=number)
+
+    def adopt(self, suggestion: Suggestion) -> Asked:
+        """Start a trial with a point that another mirror has suggested."""
+        size = self._memory.size
+        number = size if suggestion.number is None else suggestion.number
+        if suggestion.number is not None:
+            self._check_waiting(number)
+        started = TrialSnapshot(
+            number, TrialState.RUNNING, suggestion.params, {}, None, {}, suggestion.attrs
+        )
+        self._upsert(started)
+        if suggestion.attrs:
+            self._memory.changed_trials.add(number)
+        for name, value in suggestion.study_attrs.items():
+            self._memory.set_study_system_attr(self._study_id, name, value)
+        return Asked(number, dict(suggestion.params))
+
+    @property
+    def key(self) -> str:
+        """Equal for mirrors that search the same space in the same way."""
+        attrs = self._memory.get_study_system_attrs(self._study_id)
+        ours = {name: value for name, value in attrs.items() if name.startswith("lehr:")}
+        return f"{self._search} {json.dumps(ours, sort_keys=True)}"
+
+    def thin(self, size: int) -> None:
+        """Let the sampler see only a part of a long history; only TPE does not mind."""
+        if size and self._objectives == 1 and self._definition.sampler["name"] == "tpe":
+            self._memory.thin(size)
+
+    @property
+    def size(self) -> int:
+        """How many trials it holds."""
+        return self._memory.size
 
     def _check_waiting(self, number: int) -> None:
         known = number < self._memory.size

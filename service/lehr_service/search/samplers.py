@@ -21,6 +21,7 @@ from lehr_service.search.quiet import quiet
 from lehr_service.search.space import candidates
 
 FINITE = ("grid", "brute_force")
+OURS = ("name", "seed", "ask_ahead", "stale_after", "max_history")  # not Optuna's
 
 _CROSSOVERS: dict[str, Callable[[], Any]] = {
     "blxalpha": nsgaii.BLXAlphaCrossover,
@@ -46,7 +47,7 @@ def build_sampler(definition: StudyDefinition, seed: int, number: int) -> BaseSa
     options = {
         option: value
         for option, value in definition.sampler.items()
-        if option not in ("name", "seed") and value is not None
+        if option not in OURS and value is not None
     }
     try:
         with quiet():
