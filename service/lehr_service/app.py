@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from types import FrameType
 
 import uvicorn
@@ -20,6 +22,7 @@ from lehr_service.api import attempts, errors, health, studies, trials, workers
 from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
+from lehr_service.api.replicas import Replicas
 from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
@@ -40,14 +43,18 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        server = await asyncio.to_thread(_start, settings, clock)
+        changes = Changes()
+        server = await asyncio.to_thread(_start, settings, clock, changes)
         app.state.server = server
+        replicas = Replicas(server.database, changes)
+        replicas.start()
         sweeper = asyncio.create_task(_sweep_on(server))
         yield
         waiting = [sweeper, *server.claims.values()]
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+        await replicas.stop()
         await server.suggestions.close()
         await server.lanes.close()
         server.threads.shutdown()
@@ -68,12 +75,11 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     return app
 
 
-def _start(settings: Settings, clock: Clock) -> Server:
+def _start(settings: Settings, clock: Clock, changes: Changes) -> Server:
     if not settings.database_url:
         settings.home.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.url)
+    database = Database(settings.url, settings.database_connections)
     database.migrate()
-    changes = Changes()
     sampling = {"database_url": settings.url, "most_trials": settings.mirror_trials, "hasten": True}
     suggestions = Suggestions(sampling, settings.sampler_processes)
 
@@ -88,6 +94,7 @@ def _start(settings: Settings, clock: Clock) -> Server:
         clock=clock,
         changed=changed,
         asks_here=suggestions.asks_here,
+        mirror_trials=settings.mirror_trials,
     )
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
     return Server(settings, database, lanes, changes, clock, threads, suggestions)
@@ -131,8 +138,8 @@ class _UvicornServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings) -> None:
-    """Run the server until it is told to stop."""
+def run(settings: Settings, listener: socket.socket | None = None) -> None:
+    """Run one server process until it is told to stop, on a socket of its own or a given one."""
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -142,8 +149,14 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
+        loop="uvloop" if _has("uvloop") else "asyncio",
+        http="httptools" if _has("httptools") else "h11",
     )
     server = _UvicornServer(app, config)
-    server.run()
+    server.run(sockets=None if listener is None else [listener])
     if not server.started:
         raise SystemExit(1)
+
+
+def _has(package: str) -> bool:
+    return find_spec(package) is not None

@@ -36,7 +36,7 @@ Clock = Callable[[], float]
 
 _BATCH = 256
 _THREADS = 8
-_MIRRORS = 256
+_LANES = 4096
 
 
 @dataclass
@@ -54,6 +54,11 @@ class _Lane:
     study: Study | None = None  # as the last batch has left it
     memory: tuple[Mirror, Ledger] | None = None  # None: nothing is known, or it may be wrong
 
+    @property
+    def size(self) -> int:
+        """How many trials it holds in memory."""
+        return self.memory[0].size if self.memory else 0
+
 
 class Lanes:
     """All lanes of this server, each made when its study is first used."""
@@ -67,6 +72,7 @@ class Lanes:
         clock: Clock = time.time,
         changed: Callable[[int, bool, Study | None], None] = lambda study_id, opened, study: None,
         asks_here: Callable[[Study], bool] = lambda study: True,
+        mirror_trials: int = 100_000,
     ) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
@@ -74,6 +80,7 @@ class Lanes:
         self._clock = clock
         self._changed = changed
         self._asks_here = asks_here
+        self._mirror_trials = mirror_trials
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lane")
         # A server that was down could not hear its workers: none is given up before a lease's
@@ -107,16 +114,21 @@ class Lanes:
     def _lane(self, study_id: int) -> _Lane:
         lane = self._lanes.setdefault(study_id, _Lane(study_id))
         self._lanes.move_to_end(study_id)
-        if len(self._lanes) > _MIRRORS:
-            self._evict()
         return lane
 
     def _evict(self) -> None:
-        """Forget the lane that was idle for longest; its mirror can be rebuilt."""
-        for study_id, lane in self._lanes.items():
+        """Forget the lanes that were idle for longest, as many as it takes to stay in bounds.
+
+        Their mirrors can be rebuilt.
+        """
+        held = {study_id: lane.size for study_id, lane in self._lanes.items()}
+        trials = sum(held.values())
+        for study_id, lane in list(self._lanes.items())[:-1]:
+            if trials <= self._mirror_trials and len(self._lanes) <= _LANES:
+                return
             if not lane.running and not lane.queue:
                 del self._lanes[study_id]
-                return
+                trials -= held[study_id]
 
     async def _drain(self, lane: _Lane) -> None:
         loop = asyncio.get_running_loop()
@@ -130,6 +142,7 @@ class Lanes:
             opened, lane.opened = lane.opened, False
             self._changed(lane.study_id, opened, lane.study)
         lane.running = False
+        self._evict()
 
     def _answer(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
         """Results in the order of acts, an exception in place of a result where one was raised."""

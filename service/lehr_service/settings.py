@@ -36,6 +36,15 @@ class Settings(BaseModel):
     checkpoint_bytes: int = Field(default=256 * 2**20, gt=0, description="largest checkpoint")
     queue_commands: int = Field(default=10_000, gt=0, description="waiting in one study's lane")
 
+    open_requests: int = Field(
+        default=10_000, gt=0, description="under way in a server process, waiting ones included"
+    )
+    replicas: int = Field(
+        default=1, ge=1, le=64, description="server processes on the port; PostgreSQL only"
+    )
+    database_connections: int = Field(
+        default=24, ge=2, le=1000, description="open at most, in each server process"
+    )
     sampler_processes: int = Field(
         default_factory=processes_by_default,
         ge=0,
@@ -55,6 +64,13 @@ class Settings(BaseModel):
                 f"host {self.host} can be reached from other machines: "
                 "set a token (LEHR_TOKEN), or listen on 127.0.0.1"
             )
+        if self.replicas > 1 and self.url.startswith("sqlite"):
+            raise ValueError(
+                "several replicas need PostgreSQL, for SQLite has one writer: "
+                "set a database_url postgresql://..., or leave replicas at 1"
+            )
+        if self.replicas > 1 and self.port == 0:
+            raise ValueError("several replicas need a port of their own choice: set port")
         return self
 
     @property

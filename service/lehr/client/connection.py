@@ -48,7 +48,10 @@ class Request:
 
 
 class Connection:
-    """Sends requests to one server; may be shared by threads."""
+    """Sends requests to a server, or to any of several of one database; may be shared by threads.
+
+    One of them is used until it fails a request, which then goes to the next.
+    """
 
     def __init__(
         self,
@@ -60,20 +63,31 @@ class Connection:
         sleep: Callable[[float], object],
         now: Callable[[], float],
     ) -> None:
-        self.server = _server_url(server)
+        servers = [_server_url(each) for each in server.split(",") if each.strip()]
+        self._servers = servers or [_server_url(server)]
+        self._used = random.randrange(len(self._servers))
         self._timeout = timeout
         self._retry_seconds = retry_seconds
         self._sleep = sleep
         self._now = now
-        self._http = httpx.Client(
-            base_url=self.server,
-            headers=_headers(token),
-            transport=transport,
-            trust_env=not _is_loopback(self.server),
-        )
+        self._clients = [
+            httpx.Client(
+                base_url=url,
+                headers=_headers(token),
+                transport=transport,
+                trust_env=not _is_loopback(url),
+            )
+            for url in self._servers
+        ]
+
+    @property
+    def server(self) -> str:
+        """The URL of the server that is used now."""
+        return self._servers[self._used]
 
     def close(self) -> None:
-        self._http.close()
+        for client in self._clients:
+            client.close()
 
     def send(self, request: Request) -> httpx.Response:
         """The answer to a request, sent again while that is safe and may help.
@@ -81,13 +95,14 @@ class Connection:
         A repeatable request is sent again after any failed connection and after 429, 502, 503 and
         504; any other only if it cannot have reached the server. Waits double from 0.2 to 10 s,
         with jitter, last at least the server's ``Retry-After``, and end after ``retry_seconds``, or
-        when ``sleep`` answers that it was interrupted (as ``threading.Event.wait`` does).
+        when ``sleep`` answers that it was interrupted (as ``threading.Event.wait`` does). Where
+        there are several servers, each is tried before a wait.
         """
         give_up = self._now() + self._retry_seconds
         wait = _FIRST_WAIT_SECONDS
         while True:
             try:
-                return self._send_once(request)
+                return self._send_anywhere(request)
             except (ServerUnreachable, Unavailable) as error:
                 pause = wait * random.uniform(0.5, 1.0)
                 if isinstance(error, Unavailable):
@@ -114,9 +129,22 @@ class Connection:
                 "is it a lehr server of this version?"
             ) from error
 
-    def _send_once(self, request: Request) -> httpx.Response:
+    def _send_anywhere(self, request: Request) -> httpx.Response:
+        """The answer of the first server that gives one; a server that fails is left."""
+        others = len(self._servers) - 1
+        while True:
+            used = self._used
+            try:
+                return self._send_once(request, used)
+            except (ServerUnreachable, Unavailable) as error:
+                self._used = (used + 1) % len(self._servers)
+                if others == 0 or not _may_repeat(request, error):
+                    raise
+            others -= 1
+
+    def _send_once(self, request: Request, number: int) -> httpx.Response:
         try:
-            response = self._http.request(
+            response = self._clients[number].request(
                 request.method,
                 request.path,
                 params=_present(request.query or {}),
@@ -125,7 +153,7 @@ class Connection:
                 timeout=httpx.Timeout(self._timeout, read=self._timeout + request.patience),
             )
         except httpx.RequestError as error:
-            raise ServerUnreachable(self.server, _cause(error)) from error
+            raise ServerUnreachable(self._servers[number], _cause(error)) from error
         _raise_unless_success(response)
         return response
 

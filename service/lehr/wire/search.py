@@ -74,7 +74,7 @@ SAMPLERS: Catalogue = MappingProxyType(
             "max_history": _count(
                 None,
                 "finished trials that suggestions made ahead are estimated from: the best, the "
-                "latest and a sample of the others; 0: all; default 400",
+                "latest and a sample of the others; 0: all; default 300",
             ),
             **_AHEAD,
         },

@@ -38,6 +38,7 @@ class Server:
     clock: Clock
     threads: ThreadPoolExecutor
     suggestions: Suggestions
+    looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
@@ -48,6 +49,18 @@ class Server:
                 return query(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+
+    async def read_together(self, name: str, query: Callable[[Connection], T]) -> T:
+        """As ``read``, once for all who ask under the name before the query begins."""
+
+        async def look() -> T:
+            self.looks.pop(name)  # who asks from here on may need to see more
+            return await self.read(query)
+
+        if name not in self.looks:
+            self.looks[name] = asyncio.create_task(look())
+        found: T = await asyncio.shield(self.looks[name])
+        return found
 
     async def write(self, act: Callable[[Connection], T]) -> T:
         """Run a write that needs no lane in a transaction of its own."""

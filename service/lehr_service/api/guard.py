@@ -13,7 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lehr_service.api.errors import respond
 from lehr_service.api.lean import PARSED
-from lehr_service.errors import Malformed, ServiceError, TooLarge, Unauthorized, WrongMediaType
+from lehr_service.errors import (
+    Malformed,
+    ServiceError,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    WrongMediaType,
+)
 from lehr_service.settings import Settings
 
 _OPEN = ("/healthz", "/readyz")
@@ -25,12 +32,22 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._open += 1
         try:
+            await self._admit(scope, receive, send)
+        finally:
+            self._open -= 1
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._open > self._settings.open_requests:
+                raise Unavailable("too many requests are under way")
             self._check_token(scope)
             body = await self._body(scope, receive)
         except ServiceError as refusal:

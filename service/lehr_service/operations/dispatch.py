@@ -31,6 +31,21 @@ class Candidates:
 
     study_ids: list[int]
     draining: bool = False
+    tasks: frozenset[str] = frozenset()  # that the worker offers
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a worker that waits must know to look again."""
+
+    tasks: frozenset[str]  # of studies that have work
+    draining: frozenset[str]  # workers
+
+
+def opening(connection: Connection) -> Opening:
+    """For which tasks there is work now, and which workers are to get none."""
+    tasks = {s.definition.task for s in studies.active(connection) if _has_work(s)}
+    return Opening(frozenset(tasks), frozenset(workers.draining(connection)))
 
 
 def choose_study(connection: Connection, worker_id: str, request_id: str) -> Candidates:
@@ -50,7 +65,8 @@ def choose_study(connection: Connection, worker_id: str, request_id: str) -> Can
         return Candidates([], draining=True)
     open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
     eligible = [s for s in open_studies if _has_work(s)]
-    return Candidates([study.id for study in sorted(eligible, key=_claim_to_share)])
+    ranked = sorted(eligible, key=_claim_to_share)
+    return Candidates([study.id for study in ranked], tasks=frozenset(worker.tasks))
 
 
 def _has_work(study: Study) -> bool:

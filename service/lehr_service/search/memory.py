@@ -8,6 +8,7 @@ from typing import Any
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from lehr_service.search.summaries import Summaries
 from lehr_service.search.thinning import Thinned
 
 _TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -26,6 +27,7 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         self.study_changed = False
         self.next_waiting: int | None = None
         self.size = 0
+        self.summaries = Summaries()
         self._open: set[int] = set()
         self._thinned: Thinned | None = None
         self._kept: list[FrozenTrial] | None = None  # of the finished ones; None: choose anew
@@ -36,13 +38,19 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         self._thinned = Thinned(size, direction)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        finished = template_trial is not None and template_trial.state.is_finished()
-        if finished:
-            self._kept = None
-        else:
-            self._open.add(self.size)
+        number: int = super().create_new_trial(study_id, template_trial)
+        self._open.add(number)
         self.size += 1
-        return super().create_new_trial(study_id, template_trial)  # type: ignore[no-any-return]
+        if template_trial is not None and template_trial.state.is_finished():
+            self._finished(number)
+        return number
+
+    def _finished(self, number: int) -> None:
+        self._open.discard(number)
+        self._kept = None
+        trial = self.get_trial(number)
+        if trial.state == TrialState.COMPLETE:
+            self.summaries.add(trial)
 
     def add_trial(self, study_id: int, trial: FrozenTrial) -> None:
         """``create_new_trial`` for a trial that nobody else holds: its bulk is not copied."""
@@ -69,10 +77,10 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
+        done: bool = super().set_trial_state_values(trial_id, state, values)
         if state.is_finished():
-            self._open.discard(trial_id)
-            self._kept = None
-        return super().set_trial_state_values(trial_id, state, values)  # type: ignore[no-any-return]
+            self._finished(trial_id)
+        return done
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         super().set_trial_system_attr(trial_id, key, value)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-DEFAULT_HISTORY = 400  # finished trials that are kept
+DEFAULT_HISTORY = 300  # finished trials that are kept
 _BEST = 60  # TPE's good set has 25 at most
 _LATEST = 60
 _GROWTH = 32  # finished trials that are added before the part is chosen anew

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 
@@ -141,6 +142,12 @@ attempts = Table(
     UniqueConstraint("study_id", "trial", "attempt"),
     UniqueConstraint("worker_id", "request_id"),
     Index("ix_attempts_running", "worker_id", "outcome"),
+    Index(
+        "ix_attempts_open",
+        "worker_id",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
 )
 
 reports = Table(

@@ -89,6 +89,12 @@ def drain(connection: Connection, worker_id: str) -> Worker | None:
     return None if row is None else _worker(row)
 
 
+def draining(connection: Connection) -> list[str]:
+    """Ids of workers that are here and get no new trials."""
+    query = select(workers.c.id).where(workers.c.lost.is_(False), workers.c.draining)
+    return list(connection.execute(query).scalars().all())
+
+
 def listed(connection: Connection, *, limit: int) -> list[Worker]:
     """Workers that are here, by name."""
     query = select(workers).where(workers.c.lost.is_(False)).order_by(workers.c.name, workers.c.id)
@@ -102,10 +108,16 @@ def names(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
 
 
 def overdue(connection: Connection, now: float) -> list[Worker]:
-    """Workers past their deadline that are not given up, or left attempts behind."""
-    leftover = exists().where(attempts.c.worker_id == workers.c.id, attempts.c.outcome.is_(None))
-    query = select(workers).where(workers.c.deadline <= now, workers.c.lost.is_(False) | leftover)
-    return [_worker(row) for row in connection.execute(query).all()]
+    """Workers past their deadline that are not given up, or left attempts behind.
+
+    Two queries, each with an index: the table keeps all workers that ever were.
+    """
+    found: list[Worker] = []
+    leftover = select(attempts.c.worker_id).where(attempts.c.outcome.is_(None))
+    for condition in (workers.c.lost.is_(False), workers.c.lost & workers.c.id.in_(leftover)):
+        query = select(workers).where(condition, workers.c.deadline <= now)
+        found += [_worker(row) for row in connection.execute(query).all()]
+    return found
 
 
 def schemas(connection: Connection, task: str, now: float) -> list[Mapping[str, Any]]:
