@@ -45,6 +45,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, stack: ExitStack) -> None:
         self.options = options
+        self.command = str(LEHR)
         self.places = stack.enter_context(Places(options.postgres))
 
     @contextmanager
@@ -73,9 +74,6 @@ class Bench:
             if self.options.logs:
                 print(Path(home, "log").read_text()[-3000:], file=sys.stderr)
             shutil.rmtree(home, ignore_errors=True)
-
-    def lehr(self, database: str, **more: str) -> Any:
-        return self.process(str(LEHR), "serve", *self.options.serve, url=database, **more)
 
 
 def free_port() -> int:
@@ -243,6 +241,8 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--postgres", default="", help="URL; default: a server of this run")
     parser.add_argument("--plot", type=Path, default=None)
     parser.add_argument("--serve", nargs="*", default=[], help="more options of lehr serve")
+    parser.add_argument("--databases", type=lambda t: t.split(","), default=["sqlite", "postgres"])
+    parser.add_argument("--size-seconds", type=float, default=15, help="of each load on a size")
     parser.add_argument("--logs", action="store_true", help="show the ends of servers' logs")
     parser.add_argument("--sizes", type=_numbers, help="finished trials of large studies")
     parser.add_argument("--soak", type=float, help="seconds of 1,000 workers that report every 5 s")
