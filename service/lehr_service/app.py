@@ -135,6 +135,7 @@ class _UvicornServer(uvicorn.Server):
         parts: Server | None = getattr(self.app.state, "server", None)
         if parts is not None:
             parts.changes.end()
+            parts.suggestions.end()
         super().handle_exit(sig, frame)
 
 

@@ -208,6 +208,18 @@ class Suggestions:
                 return suggestion
         return None
 
+    def must_wait(self, study_id: int) -> bool:
+        """Whether a claim can have nothing of a study before a suggestion is made."""
+        stock = self._stocks.get(study_id)
+        if stock is None or stock.study is None or self.asks_here(stock.study):
+            return False
+        return stock.study.waiting == 0
+
+    def end(self) -> None:
+        """Let all that wait go: the server is leaving."""
+        for stock in self._stocks.values():
+            stock.release()
+
     def give_back(self, study_id: int, suggestion: Suggestion | None) -> None:
         """Keep a suggestion that its claim did not need for the next one."""
         stock = self._stocks.get(study_id)

@@ -51,10 +51,11 @@ def suggest(trial: Any) -> dict[str, Any]:
 
 
 def loss(params: dict[str, Any], step: int) -> float:
-    """A curve that falls to where the parameters let it, with a little noise."""
+    """A curve that falls to where the parameters and luck let it, with a little noise."""
     rate, floor = math.log10(params["momentum.learning_rate"]), 0.0
     floor += 0.2 * (rate + 2.0) ** 2 + 2.0 * (params["momentum.momentum"] - 0.9) ** 2
     floor += 0.5 * params["dropout"] + 0.05 * abs(math.log2(params["width"] / 64))
     floor += 0.02 * (math.log10(params["weight_decay"]) + 4) ** 2
+    floor += 0.5 * (1e4 * floor % 1.0)  # luck, so that about half of the trials are pruned early
     noise = math.sin(1e4 * (floor + step))
     return floor + math.exp(-(step + 1) / 5) + 0.003 * noise

@@ -78,6 +78,8 @@ async def _first_lease(
 async def _lease_of(here: Server, study_id: int, worker_id: str, request_id: str) -> Lease | None:
     """A lease from one study, once its sampler has a point; None where that takes too long."""
     suggestion = here.suggestions.ready(study_id)
+    if suggestion is None and here.suggestions.must_wait(study_id):
+        suggestion = await here.suggestions.next(study_id, None)
     while True:
         act = partial(
             dispatch.claim, worker_id=worker_id, request_id=request_id, suggestion=suggestion

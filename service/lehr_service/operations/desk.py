@@ -170,10 +170,11 @@ class Desk:
 
     def close(self) -> None:
         """Write what changed; the last act of the transaction."""
-        self.ledger.flush(self.unflushed)
-        changes = self.mirror.take_changes()
-        if changes.trials:
-            trials.save_attrs(self.unflushed, self.study.id, changes.trials, self.revision)
+        changes, new = self.mirror.take_changes(), self.ledger.new_numbers
+        self.ledger.flush(self.unflushed, changes.trials)
+        old = {number: attrs for number, attrs in changes.trials.items() if number not in new}
+        if old:
+            trials.save_attrs(self.unflushed, self.study.id, old, self.revision)
         if self.study is not self._found or changes.trials or changes.study is not None:
             self.study = replace(self.study, revision=self.revision)
             studies.save(

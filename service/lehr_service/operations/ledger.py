@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,11 +99,21 @@ class Ledger:
     def remove_checkpoint(self, number: int) -> None:
         self._pending.outdated_checkpoints.append(number)
 
-    def flush(self, connection: Connection) -> None:
-        """Write what is pending, one statement a kind of change."""
+    @property
+    def new_numbers(self) -> set[int]:
+        """Of the trials that are still to be inserted."""
+        return set(self._pending.new_trials)
+
+    def flush(
+        self, connection: Connection, attrs: Mapping[int, dict[str, Any]] | None = None
+    ) -> None:
+        """Write what is pending, one statement a kind of change.
+
+        ``attrs``: Optuna's attributes of new trials, by number.
+        """
         pending, self._pending = self._pending, _Pending()
         if pending.new_trials:
-            trials.add_all(connection, self._study_id, list(pending.new_trials.values()))
+            trials.add_all(connection, self._study_id, list(pending.new_trials.values()), attrs)
         if pending.changed_trials:
             trials.save_all(connection, self._study_id, list(pending.changed_trials.values()))
         if pending.stepped_trials:

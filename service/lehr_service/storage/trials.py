@@ -48,8 +48,18 @@ _SAVE_ATTRS = (
 )
 
 
-def add_all(connection: Connection, study_id: int, new: Sequence[Trial]) -> None:
-    connection.execute(_INSERT, [vars(trial) | {"study_id": study_id} for trial in new])
+def add_all(
+    connection: Connection,
+    study_id: int,
+    new: Sequence[Trial],
+    attrs: Mapping[int, dict[str, Any]] | None = None,
+) -> None:
+    """Insert trials, with Optuna's attributes by number where they have any."""
+    given = attrs or {}
+    rows = [
+        vars(trial) | {"study_id": study_id, "attrs": given.get(trial.number, {})} for trial in new
+    ]
+    connection.execute(_INSERT, rows)
 
 
 def save_all(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
