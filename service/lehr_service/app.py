@@ -28,6 +28,7 @@ from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings
+from lehr_service.storage import studies as study_rows
 from lehr_service.storage import workers as worker_rows
 from lehr_service.storage.session import Database
 from lehr_service.suggestions import Suggestions
@@ -48,6 +49,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         app.state.server = server
         replicas = Replicas(server.database, changes)
         replicas.start()
+        for study in await server.read(study_rows.active):
+            server.suggestions.note(study)
         sweeper = asyncio.create_task(_sweep_on(server))
         yield
         waiting = [sweeper, *server.claims.values()]
@@ -150,6 +153,7 @@ def run(settings: Settings, listener: socket.socket | None = None) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,  # workers are heard more often, and need not connect anew
         loop="uvloop" if _has("uvloop") else "asyncio",
         http="httptools" if _has("httptools") else "h11",
     )

@@ -262,7 +262,7 @@ class Suggestions:
         stock, process = self._stocks[study_id], self._process(study_id)
         if process.is_given_up:
             stock.release()
-        elif stock.feeder is None and _wanted(stock) is not None:
+        elif stock.feeder is None and (not process.is_ready or _wanted(stock) is not None):
             stock.feeder = asyncio.create_task(self._fill(study_id, stock, process))
 
     async def _fill(self, study_id: int, stock: _Stock, process: SamplerProcess) -> None:

@@ -13,7 +13,6 @@ from lehr_load import Clock, Http, Tally, registered, until_over, work
 from measure import memory_bytes, quantile
 from objective import definition
 
-WORKERS = 1000
 REPORT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10.0
 
@@ -27,25 +26,25 @@ def measure(bench: Any) -> None:
             pid,
         ):
             if options.soak:
-                uvloop.run(_soak(kind, url, pid, options.soak))
+                uvloop.run(_soak(kind, url, pid, options.soak, options.soak_workers))
             else:
                 uvloop.run(_herd(kind, url, options.herd))
 
 
-async def _soak(kind: str, url: str, pid: int, seconds: float) -> None:
-    """1,000 workers, a report every 5 s and a heartbeat every 10 s each."""
+async def _soak(kind: str, url: str, pid: int, seconds: float, workers: int) -> None:
+    """Workers with a report every 5 s and a heartbeat every 10 s each."""
     await _create(url)
     tally = Tally(10**9, seconds)
     memory: list[tuple[float, float]] = []
-    works = [_soaked(url, i, tally) for i in range(WORKERS)]
+    works = [_soaked(url, i, tally) for i in range(workers)]
     begin = time.perf_counter()
     await until_over(tally, [*works, _weigh(pid, memory, begin)])
     took = time.perf_counter() - begin
     half = [m for at, m in memory if at > took / 2] or [0.0]
     print(
-        f"soak {kind}: {took:.0f} s, {tally.trials} trials, {len(tally.reports)} reports, "
-        f"{tally.errors} errors {tally.first_error}; report p50 {_ms(tally.reports, 0.5)}, "
-        f"p99 {_ms(tally.reports, 0.99)}; heartbeat p99 {_ms(tally.others, 0.99)}; "
+        f"soak {kind}: {workers} workers, {took:.0f} s, {tally.trials} trials, "
+        f"{len(tally.reports)} reports, {tally.errors} errors {tally.first_error}; "
+        f"report p50 {_ms(tally.reports, 0.5)}, p99 {_ms(tally.reports, 0.99)}; heartbeat p99 {_ms(tally.others, 0.99)}; "
         f"claim p50 {_ms(tally.claims, 0.5)}, p99 {_ms(tally.claims, 0.99)}; memory MB at half "
         f"time {half[0] / 1e6:.0f}, at the end {half[-1] / 1e6:.0f}",
         flush=True,

@@ -199,6 +199,7 @@ def run_async(main: Any) -> Any:
 
 def compare(bench: Bench) -> None:
     """All contenders in turn, repeat after repeat, so that a noisy minute hits all of them."""
+    print("not measured: KerasTuner's chief, Vizier, Ray Tune, Syne Tune (no driver here yet)")
     options = bench.options
     rows: dict[tuple[str, int], list[Row]] = {}
     for _ in range(options.repeat):
@@ -245,7 +246,8 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--size-seconds", type=float, default=15, help="of each load on a size")
     parser.add_argument("--logs", action="store_true", help="show the ends of servers' logs")
     parser.add_argument("--sizes", type=_numbers, help="finished trials of large studies")
-    parser.add_argument("--soak", type=float, help="seconds of 1,000 workers that report every 5 s")
+    parser.add_argument("--soak", type=float, help="seconds of workers that report every 5 s")
+    parser.add_argument("--soak-workers", type=int, default=1000)
     parser.add_argument("--herd", type=int, help="workers that reconnect at once")
     options = parser.parse_args()
     options.ask = {} if options.ask_ahead is None else {"ask_ahead": options.ask_ahead}
