@@ -41,14 +41,15 @@ async def _soak(kind: str, url: str, pid: int, seconds: float, workers: int) -> 
     await until_over(tally, [*works, _weigh(pid, memory, begin)])
     took = time.perf_counter() - begin
     half = [m for at, m in memory if at > took / 2] or [0.0]
-    print(
-        f"soak {kind}: {workers} workers, {took:.0f} s, {tally.trials} trials, "
-        f"{len(tally.reports)} reports, {tally.errors} errors {tally.first_error}; "
-        f"report p50 {_ms(tally.reports, 0.5)}, p99 {_ms(tally.reports, 0.99)}; heartbeat p99 {_ms(tally.others, 0.99)}; "
-        f"claim p50 {_ms(tally.claims, 0.5)}, p99 {_ms(tally.claims, 0.99)}; memory MB at half "
-        f"time {half[0] / 1e6:.0f}, at the end {half[-1] / 1e6:.0f}",
-        flush=True,
-    )
+    parts = [
+        f"soak {kind}: {workers} workers, {took:.0f} s, {tally.trials} trials",
+        f"{len(tally.reports)} reports, {tally.errors} errors {tally.first_error}",
+        f"report p50 {_ms(tally.reports, 0.5)}, p99 {_ms(tally.reports, 0.99)}",
+        f"heartbeat p99 {_ms(tally.others, 0.99)}",
+        f"claim p50 {_ms(tally.claims, 0.5)}, p99 {_ms(tally.claims, 0.99)}",
+        f"memory MB at half time {half[0] / 1e6:.0f}, at the end {half[-1] / 1e6:.0f}",
+    ]
+    print("; ".join(parts), flush=True)
 
 
 async def _soaked(url: str, index: int, tally: Tally) -> None:
