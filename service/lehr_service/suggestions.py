@@ -26,6 +26,7 @@ _DEMAND_SECONDS = 5.0  # what was claimed so recently is what will be
 _STARTS = 3  # in a row, of a process that ends without an answer, before lanes ask themselves
 _RETRY_SECONDS = 60.0  # then it gets another chance
 _SMALL = 100  # finished trials up to which a lane may ask while the process is starting
+_ROUND_SECONDS = 0.1  # from a claim to more suggestions, at least
 _BATCH = 16  # suggestions a request, so that studies take turns
 
 
@@ -129,7 +130,7 @@ class _Stock:
 
     ready: deque[Suggestion] = field(default_factory=deque)
     waiting: deque[asyncio.Future[Suggestion]] = field(default_factory=deque)
-    handed: deque[Suggestion] = field(default_factory=deque)  # to claims that may not be stored yet
+    handed: deque[Suggestion] = field(default_factory=deque)  # to claims that are under way
     numbered: dict[int, list[asyncio.Future[Suggestion]]] = field(default_factory=dict)
     claimed_at: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     study: Study | None = None
@@ -158,12 +159,12 @@ class _Stock:
                 future.set_result(suggestion or Suggestion({}, used=True))
 
     def target(self, now: float) -> int:
-        """How many to have ready: what is claimed in the time that a batch of them takes."""
-        if self.study is None:
-            return 0
+        """How many to have ready: one, and what is claimed while the next are made."""
         recent = sum(1 for at in self.claimed_at if now - at <= _DEMAND_SECONDS)
-        wanted = 1 + recent / _DEMAND_SECONDS * self.seconds_each * _BATCH if recent else 0
-        return min(int(wanted), most_ahead(self.study.definition))
+        if self.study is None or recent == 0:
+            return 0
+        meanwhile = recent / _DEMAND_SECONDS * max(_ROUND_SECONDS, 2 * self.seconds_each)
+        return min(1 + int(meanwhile), most_ahead(self.study.definition))
 
 
 class Suggestions:
@@ -173,7 +174,6 @@ class Suggestions:
         salted = settings | {"salt": secrets.randbits(31)}
         self.processes = [SamplerProcess(salted) for _ in range(processes)]
         self._stocks: dict[int, _Stock] = {}
-        self._starting: set[asyncio.Task[None]] = set()
 
     def asks_here(self, study: Study) -> bool:
         """Whether a study's lane asks its sampler itself; called by lanes' threads too."""
@@ -189,7 +189,9 @@ class Suggestions:
         if study is None or not self.processes or most_ahead(study.definition) == 0:
             return
         if study.state.is_finished:
-            self._stocks.pop(study.id, None)
+            over = self._stocks.pop(study.id, None)
+            if over is not None:
+                over.release()
             return
         self._stock(study.id).study = study
         self._feed(study.id)
@@ -225,6 +227,8 @@ class Suggestions:
         stock = self._stocks.get(study_id)
         if suggestion is None or suggestion.used or suggestion.number is not None or not stock:
             return
+        with contextlib.suppress(ValueError):
+            stock.handed.remove(suggestion)
         if not _hand_over(stock, suggestion):
             stock.ready.appendleft(suggestion)
 
@@ -325,10 +329,9 @@ def _wanted(stock: _Stock) -> _Wanted | None:
     count = min(_BATCH, waiting + target - have)
     if count <= 0:
         return None
-    while stock.handed and stock.handed[0].used:
-        stock.handed.popleft()
+    stock.handed = deque(s for s in stock.handed if not s.used)
     known = [*stock.handed, *(() if is_outdated else stock.ready)]
-    return _Wanted(count, [s for s in known if not s.used], replaces=is_outdated)
+    return _Wanted(count, known, replaces=is_outdated)
 
 
 def _deliver(stock: _Stock, suggestion: Suggestion) -> None:
