@@ -42,6 +42,7 @@ class Row:
         return {
             "trials/s": self.trials_per_second,
             "reports/s": self.reports_per_second,
+            "requests/s": self.requests_per_second,
             "claim p50": 1e3 * quantile(self.claims, 0.5),
             "claim p99": 1e3 * quantile(self.claims, 0.99),
             "report p50": 1e3 * quantile(self.reports, 0.5),

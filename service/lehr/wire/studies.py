@@ -167,7 +167,12 @@ class StudyDefinition(Wire):
         "constant, a list a choice, {low, high, log, step, int} a range"
     )
     training: Training
-    sampler: Sampler = Field(default_factory=lambda: {"name": "tpe"})
+    sampler: Sampler = Field(
+        default_factory=lambda: {"name": "tpe"},
+        description="A name, or a name with options. With a seed each suggestion is made when it "
+        "is claimed, so that the same order of events gives the same search; without one they are "
+        "made ahead (ask_ahead).",
+    )
     pruner: Pruner = Field(default_factory=lambda: {"name": "none"})
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
