@@ -143,9 +143,14 @@ class _Stock:
         return 0 if self.study is None else _finished(self.study)
 
     @property
+    def is_blind(self) -> bool:
+        """Whether the sampler looks at no other trial."""
+        return self.study is not None and self.study.definition.sampler["name"] == "random"
+
+    @property
     def is_outdated(self) -> bool:
         """Whether newer suggestions would know much more than those at hand."""
-        if self.study is None or self.study.definition.sampler["name"] == "random":
+        if self.study is None or self.is_blind:
             return False
         return any(self.finished - s.finished > self.study.running // 2 for s in self.ready)
 
@@ -330,7 +335,7 @@ def _wanted(stock: _Stock) -> _Wanted | None:
     if count <= 0:
         return None
     stock.handed = deque(s for s in stock.handed if not s.used)
-    known = [*stock.handed, *(() if is_outdated else stock.ready)]
+    known = [] if stock.is_blind else [*stock.handed, *(() if is_outdated else stock.ready)]
     return _Wanted(count, known, replaces=is_outdated)
 
 
