@@ -68,6 +68,7 @@ class Running:
 
     def __init__(self, url: str, clock: Clock, stop: Callable[[], None]) -> None:
         self.url, self.clock, self.stop = url, clock, stop
+        self.app: Any = None
         self.http = httpx.Client(base_url=url, timeout=30)
 
 
@@ -103,6 +104,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             thread.join(20)
 
         running = Running(f"http://127.0.0.1:{port}", clock, stop)
+        running.app = app
         stops.append(stop)
         return running
 

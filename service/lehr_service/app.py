@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from types import FrameType
 
 import uvicorn
@@ -30,12 +32,16 @@ from lehr_service.api import (
 from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
+from lehr_service.api.replicas import Replicas
+from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings
+from lehr_service.storage import studies as study_rows
 from lehr_service.storage import workers as worker_rows
 from lehr_service.storage.session import Database
+from lehr_service.suggestions import Suggestions
 from lehr_service.web import pages, static_files
 
 log = logging.getLogger(__name__)
@@ -49,14 +55,21 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        server = await asyncio.to_thread(_start, settings, clock)
+        changes = Changes()
+        server = await asyncio.to_thread(_start, settings, clock, changes)
         app.state.server = server
+        replicas = Replicas(server.database, changes)
+        replicas.start()
+        for study in await server.read(study_rows.active):
+            server.suggestions.note(study)
         sweeper = asyncio.create_task(_sweep_on(server))
         yield
         waiting = [sweeper, *server.claims.values()]
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+        await replicas.stop()
+        await server.suggestions.close()
         await server.lanes.close()
         server.threads.shutdown()
         server.database.close()
@@ -71,28 +84,37 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(Guard, settings=settings)
-    for part in (events, exports, plots, trials, studies, workers, attempts, health):
+    # The busiest are found first.
+    for part in (attempts, workers, events, exports, plots, trials, studies, health):
         app.include_router(part.router)
     for web in (pages, static_files):
         app.include_router(web.router)
     return app
 
 
-def _start(settings: Settings, clock: Clock) -> Server:
+def _start(settings: Settings, clock: Clock, changes: Changes) -> Server:
     if not settings.database_url:
         settings.home.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.url)
+    database = Database(settings.url, settings.database_connections)
     database.migrate()
-    changes = Changes()
+    sampling = {"database_url": settings.url, "most_trials": settings.mirror_trials, "hasten": True}
+    suggestions = Suggestions(sampling, settings.sampler_processes)
+
+    def changed(study_id: int, opened: bool, study: Study | None) -> None:
+        changes.notify(study_id, *(("work",) if opened else ()))
+        suggestions.note(study)
+
     lanes = Lanes(
         database,
         lease_seconds=settings.lease_seconds,
         queue_commands=settings.queue_commands,
         clock=clock,
-        changed=lambda study_id, opened: changes.notify(study_id, *(("work",) if opened else ())),
+        changed=changed,
+        asks_here=suggestions.asks_here,
+        mirror_trials=settings.mirror_trials,
     )
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
-    return Server(settings, database, lanes, changes, clock, threads)
+    return Server(settings, database, lanes, changes, clock, threads, suggestions)
 
 
 async def _sweep_on(server: Server) -> None:
@@ -130,11 +152,12 @@ class _UvicornServer(uvicorn.Server):
         parts: Server | None = getattr(self.app.state, "server", None)
         if parts is not None:
             parts.changes.end()
+            parts.suggestions.end()
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings) -> None:
-    """Run the server until it is told to stop."""
+def run(settings: Settings, listener: socket.socket | None = None) -> None:
+    """Run one server process until it is told to stop, on a socket of its own or a given one."""
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -144,8 +167,15 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,  # workers are heard more often, and need not connect anew
+        loop="uvloop" if _has("uvloop") else "asyncio",
+        http="httptools" if _has("httptools") else "h11",
     )
     server = _UvicornServer(app, config)
-    server.run()
+    server.run(sockets=None if listener is None else [listener])
     if not server.started:
         raise SystemExit(1)
+
+
+def _has(package: str) -> bool:
+    return find_spec(package) is not None

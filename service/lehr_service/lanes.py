@@ -23,8 +23,9 @@ from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.ledger import Ledger
-from lehr_service.search import Mirror, TrialSnapshot
-from lehr_service.storage import reports, studies, trials
+from lehr_service.operations.mirrors import catch_up
+from lehr_service.search import Mirror
+from lehr_service.storage import studies
 from lehr_service.storage.session import Database
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ Clock = Callable[[], float]
 
 _BATCH = 256
 _THREADS = 8
-_MIRRORS = 256
+_LANES = 4096
 
 
 @dataclass
@@ -50,7 +51,13 @@ class _Lane:
     queue: list[_Command] = field(default_factory=list)
     running: bool = False
     opened: bool = False  # the batch may have made room for a claim
+    study: Study | None = None  # as the last batch has left it
     memory: tuple[Mirror, Ledger] | None = None  # None: nothing is known, or it may be wrong
+
+    @property
+    def size(self) -> int:
+        """How many trials it holds in memory."""
+        return self.memory[0].size if self.memory else 0
 
 
 class Lanes:
@@ -63,13 +70,17 @@ class Lanes:
         lease_seconds: float,
         queue_commands: int,
         clock: Clock = time.time,
-        changed: Callable[[int, bool], None] = lambda study_id, opened: None,
+        changed: Callable[[int, bool, Study | None], None] = lambda study_id, opened, study: None,
+        asks_here: Callable[[Study], bool] = lambda study: True,
+        mirror_trials: int = 100_000,
     ) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
         self._queue_commands = queue_commands
         self._clock = clock
         self._changed = changed
+        self._asks_here = asks_here
+        self._mirror_trials = mirror_trials
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lane")
         # A server that was down could not hear its workers: none is given up before a lease's
@@ -103,16 +114,21 @@ class Lanes:
     def _lane(self, study_id: int) -> _Lane:
         lane = self._lanes.setdefault(study_id, _Lane(study_id))
         self._lanes.move_to_end(study_id)
-        if len(self._lanes) > _MIRRORS:
-            self._evict()
         return lane
 
     def _evict(self) -> None:
-        """Forget the lane that was idle for longest; its mirror can be rebuilt."""
-        for study_id, lane in self._lanes.items():
+        """Forget the lanes that were idle for longest, as many as it takes to stay in bounds.
+
+        Their mirrors can be rebuilt.
+        """
+        held = {study_id: lane.size for study_id, lane in self._lanes.items()}
+        trials = sum(held.values())
+        for study_id, lane in list(self._lanes.items())[:-1]:
+            if trials <= self._mirror_trials and len(self._lanes) <= _LANES:
+                return
             if not lane.running and not lane.queue:
                 del self._lanes[study_id]
-                return
+                trials -= held[study_id]
 
     async def _drain(self, lane: _Lane) -> None:
         loop = asyncio.get_running_loop()
@@ -124,8 +140,9 @@ class Lanes:
             for command, result in zip(batch, results, strict=True):
                 _resolve(command.answer, result)
             opened, lane.opened = lane.opened, False
-            self._changed(lane.study_id, opened)
+            self._changed(lane.study_id, opened, lane.study)
         lane.running = False
+        self._evict()
 
     def _answer(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
         """Results in the order of acts, an exception in place of a result where one was raised."""
@@ -157,11 +174,13 @@ class Lanes:
                 now=self._clock(),
                 lease_seconds=self._lease_seconds,
                 grace_until=self.grace_until,
+                asks_here=self._asks_here(study),
             )
             results = [_try(act, desk) for act in acts]
             desk.close()
         mirror.revision = desk.study.revision
         lane.opened |= _opens(study, desk.study)
+        lane.study = desk.study
         ledger.forget_finished()
         if desk.study.state.is_finished:
             lane.memory = None
@@ -174,11 +193,7 @@ class Lanes:
         if lane.memory is not None and lane.memory[0].revision == study.revision:
             return lane.memory
         mirror = lane.memory[0] if lane.memory else Mirror(study.definition, study.name, study.seed)
-        mirror.load(
-            _snapshots(connection, study.id, mirror.revision),
-            studies.attrs(connection, study.id),
-        )
-        mirror.revision = study.revision
+        catch_up(connection, study, mirror)
         lane.memory = mirror, Ledger(study.id)
         return lane.memory
 
@@ -193,27 +208,6 @@ def _opens(before: Study, after: Study) -> bool:
         or after.state is not before.state
         or after.definition is not before.definition
     )
-
-
-def _snapshots(connection: Connection, study_id: int, revision: int) -> list[TrialSnapshot]:
-    changed = trials.changed_since(connection, study_id, revision)
-    curves = reports.curves_of(connection, study_id, [trial.number for trial, _ in changed])
-    return [
-        TrialSnapshot(
-            number=trial.number,
-            state=trial.state,
-            params=None if trial.params is None else dict(trial.params),
-            fixed_params=dict(trial.fixed_params),
-            values=list(trial.objective_values)
-            if trial.objective_values is not None
-            else None
-            if trial.value is None
-            else [trial.value],
-            reports=curves[trial.number],
-            attrs=attrs,
-        )
-        for trial, attrs in changed
-    ]
 
 
 def _try(act: Act, desk: Desk) -> Any:

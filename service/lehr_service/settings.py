@@ -16,6 +16,11 @@ def default_home() -> Path:
     return Path(data) / "lehr"
 
 
+def processes_by_default() -> int:
+    """One for each two cores, up to four."""
+    return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+
 class Settings(BaseModel):
     """Settings of ``lehr serve``; each is an option and an environment variable ``LEHR_...``."""
 
@@ -32,6 +37,25 @@ class Settings(BaseModel):
     checkpoint_bytes: int = Field(default=256 * 2**20, gt=0, description="largest checkpoint")
     queue_commands: int = Field(default=10_000, gt=0, description="waiting in one study's lane")
 
+    open_requests: int = Field(
+        default=10_000, gt=0, description="under way in a server process, waiting ones included"
+    )
+    replicas: int = Field(
+        default=1, ge=1, le=64, description="server processes on the port; PostgreSQL only"
+    )
+    database_connections: int = Field(
+        default=24, ge=2, le=1000, description="open at most, in each server process"
+    )
+    sampler_processes: int = Field(
+        default_factory=processes_by_default,
+        ge=0,
+        le=64,
+        description="processes that suggest ahead; 0: each suggestion is made when it is claimed",
+    )
+    mirror_trials: int = Field(
+        default=100_000, gt=0, description="trials held in memory, over all studies"
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.lease_seconds <= self.heartbeat_seconds:
@@ -41,6 +65,13 @@ class Settings(BaseModel):
                 f"host {self.host} can be reached from other machines: "
                 "set a token (LEHR_TOKEN), or listen on 127.0.0.1"
             )
+        if self.replicas > 1 and self.url.startswith("sqlite"):
+            raise ValueError(
+                "several replicas need PostgreSQL, for SQLite has one writer: "
+                "set a database_url postgresql://..., or leave replicas at 1"
+            )
+        if self.replicas > 1 and self.port == 0:
+            raise ValueError("several replicas need a port of their own choice: set port")
         return self
 
     def admits(self, given: str) -> bool:

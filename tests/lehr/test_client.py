@@ -189,6 +189,34 @@ def test_retry_after_is_honoured(play, clock: Time) -> None:
     assert 7.0 < clock.slept[0] < 7.3
 
 
+@pytest.mark.parametrize("failure", [BUSY, hangs_up], ids=["busy", "hangs_up"])
+def test_the_next_server_is_asked_at_once_and_kept(play, clock: Time, failure: Step) -> None:
+    (first, _), (second, _) = play(failure), play(NO_WORKERS, NO_WORKERS)
+    with Client(f"{first.url}, {second.url}", sleep=clock.sleep, now=clock.now) as client:
+        client._connection._used = 0
+        assert [list(client.workers()) for _ in range(2)] == [[], []]
+        assert client.server == second.url
+    assert (len(first.heard), len(second.heard), clock.slept) == (1, 2, [])
+
+
+def test_where_every_server_fails_there_is_a_wait_between_rounds(play, clock: Time) -> None:
+    (first, _), (second, _) = play(BUSY, NO_WORKERS), play(BUSY, NO_WORKERS)
+    with Client(f"{first.url},{second.url}", sleep=clock.sleep, now=clock.now) as client:
+        assert list(client.workers()) == []
+    assert len(clock.slept) == 1
+    assert len(first.heard) + len(second.heard) == 3
+
+
+def test_what_may_not_happen_twice_goes_to_one_server_only(play, clock: Time) -> None:
+    (first, _), (second, _) = play(hangs_up), play(hangs_up)
+    with (
+        Client(f"{first.url},{second.url}", sleep=clock.sleep, now=clock.now) as client,
+        pytest.raises(ServerUnreachable),
+    ):
+        client.register(Registration(name="w", tasks={"t": {}}))
+    assert len(first.heard) + len(second.heard) == 1
+
+
 def test_waits_double_with_jitter_up_to_ten_seconds(play, clock: Time) -> None:
     _, client = play(*[BUSY] * 40, retry_seconds=120)
     with pytest.raises(Unavailable, match="later"):

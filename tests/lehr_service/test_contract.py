@@ -385,10 +385,12 @@ def test_a_lease_has_the_fields_of_the_contract(quick, create, simulated):
 
 def test_a_claim_that_waits_is_answered_when_there_is_work(http, create, simulated):
     worker = simulated(http)
-    threading.Timer(0.3, lambda: create(http)).start()
+    creating = threading.Timer(0.3, lambda: create(http))
+    creating.start()
     start = time.monotonic()
     assert worker.claim(wait=20)["study"] == "study"
     assert time.monotonic() - start < 10
+    creating.join()
 
 
 def test_a_claim_of_a_task_the_worker_lacks_gets_nothing(quick, create, simulated):

@@ -1,7 +1,10 @@
 """Two server processes on one PostgreSQL, eight workers: limits and leases hold."""
 
+import os
+import signal
 import threading
 import uuid
+from pathlib import Path
 
 import httpx
 import pytest
@@ -94,3 +97,49 @@ def test_two_server_processes_and_eight_workers(postgres, tmp_path, wait_for):
     finally:
         for here in labs:
             here.stop()
+
+
+def test_replicas_on_one_port_outlive_one_of_them(postgres, tmp_path, wait_for):
+    lab = Lab(tmp_path, postgres(), LEHR_REPLICAS="2")
+    try:
+        supervisor = lab.start("server", "serve")
+        wait_for(lab.is_ready, 60)
+        lab.post("/v1/studies", **digits(limits={"max_trials": 30}))
+        replicas = wait_for(lambda: len(found := children(supervisor.pid)) == 2 and found)
+        clock = Clock()
+        workers = [Patient(lab.url, clock) for _ in range(6)]
+        for worker in workers:
+            worker.start()
+        wait_for(lambda: next(clock) and any(worker.held for worker in workers))
+        os.kill(replicas[0], signal.SIGKILL)
+        for worker in workers:
+            worker.join(120)
+        assert [worker.errors for worker in workers] == [[]] * 6
+        held = sorted(number for worker in workers for number, *_ in worker.held)
+        assert sorted(set(held)) == list(range(30))
+        assert lab.study()["state"] == "completed"
+        wait_for(lambda: len(set(children(supervisor.pid)) - {replicas[0]}) == 2)
+        supervisor.terminate()
+        supervisor.wait(30)
+        assert not any(Path(f"/proc/{replica}").exists() for replica in children(supervisor.pid))
+    finally:
+        lab.stop()
+
+
+class Patient(Worker):
+    """A worker that asks again where its connection breaks."""
+
+    def post(self, path, **body):
+        while True:
+            try:
+                return super().post(path, **body)
+            except httpx.TransportError:
+                continue
+
+
+def children(process):
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]

@@ -15,7 +15,8 @@ Server = Annotated[
     str | None,
     typer.Option(
         envvar="LEHR_SERVER",
-        help="URL of the server; default http://127.0.0.1:8642.",
+        help="URL of the server, or of several of one database with commas between; "
+        "default http://127.0.0.1:8642.",
         metavar="URL",
     ),
 ]

@@ -73,6 +73,44 @@ def serve(
             help="Requests waiting for one study beyond which it answers 503, by default 10000.",
         ),
     ] = None,
+    open_requests: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_OPEN_REQUESTS",
+            help="Requests under way, waiting ones included, beyond which a server process "
+            "answers 503, by default 10000.",
+        ),
+    ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_REPLICAS",
+            help="Server processes that share the port, by default 1; more need PostgreSQL.",
+        ),
+    ] = None,
+    database_connections: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_DATABASE_CONNECTIONS",
+            help="Connections to PostgreSQL, or readers of SQLite, that each process opens at "
+            "most, by default 24.",
+        ),
+    ] = None,
+    sampler_processes: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_SAMPLER_PROCESSES",
+            help="Processes that suggest points ahead, by default one for each two cores, up to 4; "
+            "0: each point is suggested when it is claimed.",
+        ),
+    ] = None,
+    mirror_trials: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_MIRROR_TRIALS",
+            help="Trials held in memory, over all studies, by default 100000.",
+        ),
+    ] = None,
 ) -> None:
     """Run the server: web pages, REST API and database, which is created and migrated as needed.
 
@@ -80,7 +118,7 @@ def serve(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     with needs_extra("serve", "service"):
-        from lehr_service.app import serve as run
+        from lehr_service.replicas import serve as run
         from lehr_service.settings import Settings
     try:
         settings = Settings(**given)

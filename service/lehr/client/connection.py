@@ -49,7 +49,10 @@ class Request:
 
 
 class Connection:
-    """Sends requests to one server; may be shared by threads."""
+    """Sends requests to a server, or to any of several of one database; may be shared by threads.
+
+    One of them is used until it fails a request, which then goes to the next.
+    """
 
     def __init__(
         self,
@@ -61,20 +64,31 @@ class Connection:
         sleep: Callable[[float], object],
         now: Callable[[], float],
     ) -> None:
-        self.server = _server_url(server)
+        servers = [_server_url(each) for each in server.split(",") if each.strip()]
+        self._servers = servers or [_server_url(server)]
+        self._used = random.randrange(len(self._servers))
         self._timeout = timeout
         self._retry_seconds = retry_seconds
         self._sleep = sleep
         self._now = now
-        self._http = httpx.Client(
-            base_url=self.server,
-            headers=_headers(token),
-            transport=transport,
-            trust_env=not _is_loopback(self.server),
-        )
+        self._clients = [
+            httpx.Client(
+                base_url=url,
+                headers=_headers(token),
+                transport=transport,
+                trust_env=not _is_loopback(url),
+            )
+            for url in self._servers
+        ]
+
+    @property
+    def server(self) -> str:
+        """The URL of the server that is used now."""
+        return self._servers[self._used]
 
     def close(self) -> None:
-        self._http.close()
+        for client in self._clients:
+            client.close()
 
     def send(self, request: Request) -> httpx.Response:
         """The answer to a request, sent again while that is safe and may help.
@@ -82,18 +96,19 @@ class Connection:
         A repeatable request is sent again after any failed connection and after 429, 502, 503 and
         504; any other only if it cannot have reached the server. Waits double from 0.2 to 10 s,
         with jitter, last at least the server's ``Retry-After``, and end after ``retry_seconds``, or
-        when ``sleep`` answers that it was interrupted (as ``threading.Event.wait`` does).
+        when ``sleep`` answers that it was interrupted (as ``threading.Event.wait`` does). Where
+        there are several servers, each is tried before a wait.
         """
         return self._repeated(request, self._send_once)
 
     def _repeated(
-        self, request: Request, send: Callable[[Request], httpx.Response]
+        self, request: Request, send: Callable[[Request, int], httpx.Response]
     ) -> httpx.Response:
         give_up = self._now() + self._retry_seconds
         wait = _FIRST_WAIT_SECONDS
         while True:
             try:
-                return send(request)
+                return self._anywhere(request, send)
             except (ServerUnreachable, Unavailable) as error:
                 pause = wait * random.uniform(0.5, 1.0)
                 if isinstance(error, Unavailable):
@@ -113,9 +128,10 @@ class Connection:
         finally:
             answer.close()
 
-    def _open(self, request: Request) -> httpx.Response:
+    def _open(self, request: Request, number: int) -> httpx.Response:
+        http = self._clients[number]
         timeout = httpx.Timeout(self._timeout, read=self._timeout + request.patience)
-        built = self._http.build_request(
+        built = http.build_request(
             request.method,
             request.path,
             params=_present(request.query or {}),
@@ -123,9 +139,9 @@ class Connection:
             timeout=timeout,
         )
         try:
-            answer = self._http.send(built, stream=True)
+            answer = http.send(built, stream=True)
         except httpx.RequestError as error:
-            raise ServerUnreachable(self.server, _cause(error)) from error
+            raise ServerUnreachable(self._servers[number], _cause(error)) from error
         if not answer.is_success:
             answer.read()
             answer.close()
@@ -148,9 +164,24 @@ class Connection:
                 "is it a lehr server of this version?"
             ) from error
 
-    def _send_once(self, request: Request) -> httpx.Response:
+    def _anywhere(
+        self, request: Request, send: Callable[[Request, int], httpx.Response]
+    ) -> httpx.Response:
+        """The answer of the first server that gives one; a server that fails is left."""
+        others = len(self._servers) - 1
+        while True:
+            used = self._used
+            try:
+                return send(request, used)
+            except (ServerUnreachable, Unavailable) as error:
+                self._used = (used + 1) % len(self._servers)
+                if others == 0 or not _may_repeat(request, error):
+                    raise
+            others -= 1
+
+    def _send_once(self, request: Request, number: int) -> httpx.Response:
         try:
-            response = self._http.request(
+            response = self._clients[number].request(
                 request.method,
                 request.path,
                 params=_present(request.query or {}),
@@ -159,7 +190,7 @@ class Connection:
                 timeout=httpx.Timeout(self._timeout, read=self._timeout + request.patience),
             )
         except httpx.RequestError as error:
-            raise ServerUnreachable(self.server, _cause(error)) from error
+            raise ServerUnreachable(self._servers[number], _cause(error)) from error
         _raise_unless_success(response)
         return response
 

@@ -36,8 +36,23 @@ def _choice(default: Any, doc: str, *choices: str) -> Argument:
 
 
 _SEED = Argument(kind="integer", default=None, low=0, high=2**32 - 1, doc="same seed, same search")
+_AHEAD = {
+    "ask_ahead": _count(
+        None,
+        "suggestions made before they are claimed, at most; 0: each is made when it is claimed, "
+        "the same again for the same seed; default: as many as are claimed meanwhile, and 0 where "
+        "a seed is given",
+        high=256,
+    ),
+    "stale_after": _count(
+        None,
+        "finished trials after which a suggestion made ahead is dropped; default: as many as run",
+    ),
+}
+_AT_ONCE = {"ask_ahead": _count(0, "this sampler is asked when a trial is claimed", high=0)}
 _GENETIC = {
     "seed": _SEED,
+    **_AHEAD,
     "population_size": _count(50, "trials a generation", low=2, high=10_000),
     "mutation_prob": _share(None, "probability of mutating a parameter"),
     "crossover_prob": _share(0.9, "probability that a child has two parents"),
@@ -62,12 +77,19 @@ SAMPLERS: Catalogue = MappingProxyType(
                 "complete",
                 "all",
             ),
+            "max_history": _count(
+                None,
+                "finished trials that suggestions made ahead are estimated from: the best, the "
+                "latest and a sample of the others; 0: all; default 300",
+            ),
+            **_AHEAD,
         },
-        "random": {"seed": _SEED},
+        "random": {"seed": _SEED, **_AHEAD},
         "gp": {
             "seed": _SEED,
             "n_startup_trials": _count(10, "random trials before the first fit"),
             "deterministic_objective": _flag(False, "the objective has no noise"),
+            **_AHEAD,
         },
         "cmaes": {
             "seed": _SEED,
@@ -78,16 +100,19 @@ SAMPLERS: Catalogue = MappingProxyType(
             "use_separable_cma": _flag(False, "diagonal covariance"),
             "with_margin": _flag(False, "margin for discrete parameters"),
             "lr_adapt": _flag(False, "adapt the learning rate of the search"),
+            **_AHEAD,
         },
         "qmc": {
             "seed": _SEED,
             "qmc_type": _choice("sobol", "sequence", "sobol", "halton"),
             "scramble": _flag(False, "scramble the sequence"),
+            **_AT_ONCE,
         },
-        "grid": {"seed": _SEED},
+        "grid": {"seed": _SEED, **_AT_ONCE},
         "brute_force": {
             "seed": _SEED,
             "avoid_premature_stop": _flag(False, "strict exhaustive search"),
+            **_AT_ONCE,
         },
         "nsga2": _GENETIC,
         "nsga3": _GENETIC

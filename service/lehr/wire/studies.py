@@ -227,7 +227,12 @@ class StudyDefinition(Wire):
         "rates the loss falls, and those are searched"
     )
     training: Training
-    sampler: Sampler = Field(default_factory=lambda: {"name": "tpe"})
+    sampler: Sampler = Field(
+        default_factory=lambda: {"name": "tpe"},
+        description="A name, or a name with options. With a seed each suggestion is made when it "
+        "is claimed, so that the same order of events gives the same search; without one they are "
+        "made ahead (ask_ahead).",
+    )
     pruner: Pruner = Field(
         default_factory=lambda: {"name": "none"},
         description="default: forecast where schedules are searched, else none",

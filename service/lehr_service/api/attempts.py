@@ -11,6 +11,7 @@ from lehr.wire.range_tests import RangeTest, RangeTestResult
 from lehr.wire.trials import Trial
 from lehr.wire.workers import CHECKPOINT_HEADER, Completion, Failure, NewReports, Verdict
 from lehr_service.api.deps import Here, answer, refuses
+from lehr_service.api.lean import LeanRoute
 from lehr_service.domain.attempt import check_attempt, check_kind
 from lehr_service.errors import AttemptUnknown, NoCheckpoint
 from lehr_service.operations import range_tests
@@ -18,7 +19,7 @@ from lehr_service.operations import trials as operations
 from lehr_service.operations.dispatch import study_of
 from lehr_service.storage import attempts, reports
 
-router = APIRouter(prefix="/v1/attempts/{token}", tags=["attempts"])
+router = APIRouter(prefix="/v1/attempts/{token}", tags=["attempts"], route_class=LeanRoute)
 
 _REFUSALS = refuses(400, 404, 409)
 

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from lehr.wire.workers import AnyLease
+from lehr_service.api.changes import Watch
 from lehr_service.api.deps import Server
 from lehr_service.errors import StudyDeleted
 from lehr_service.operations import dispatch
@@ -30,30 +31,67 @@ async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> A
 async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> AnyLease | None:
     with here.changes.watch("work") as watch:
         noted = 0.0
-        while True:
+        while True:  # a look of its own at first, and whenever there may be something for it
             candidates = await here.read(lambda c: dispatch.choose_study(c, worker_id, request_id))
             lease = await _first_lease(here, candidates.study_ids, worker_id, request_id)
             now = here.clock()
             if lease is not None or candidates.draining or now >= until or here.changes.ended:
                 return lease
-            if now >= noted + here.settings.lease_seconds / 3:
+            if now >= noted + _idle(here):
                 noted = now
                 deadline = now + here.settings.lease_seconds
                 await here.write(
                     partial(workers.waits, worker_id=worker_id, now=now, deadline=deadline)
                 )
-            await watch.wait(until - now)
+            await _until_open(here, watch, worker_id, candidates, min(until, noted + _idle(here)))
+
+
+def _idle(here: Server) -> float:
+    """Seconds after which a worker that waits is noted as alive."""
+    return here.settings.lease_seconds / 3
+
+
+async def _until_open(
+    here: Server, watch: Watch, worker_id: str, candidates: dispatch.Candidates, until: float
+) -> None:
+    """Wait until there is something to look for; all who wait look together whether there is."""
+    while (now := here.clock()) < until and not here.changes.ended:
+        await watch.wait(until - now)
+        opening = await here.read_together("open", dispatch.opening)
+        if worker_id in opening.draining or opening.tasks & candidates.tasks:
+            return
 
 
 async def _first_lease(
     here: Server, study_ids: list[int], worker_id: str, request_id: str
 ) -> AnyLease | None:
-    act = partial(dispatch.claim, worker_id=worker_id, request_id=request_id)
     for study_id in study_ids:
         try:
-            lease = await here.lanes.submit(study_id, act)
+            lease = await _lease_of(here, study_id, worker_id, request_id)
         except StudyDeleted:
             continue
         if lease is not None:
             return lease
     return None
+
+
+async def _lease_of(
+    here: Server, study_id: int, worker_id: str, request_id: str
+) -> AnyLease | None:
+    """A lease from one study, once its sampler has a point; None where that takes too long."""
+    suggestion = here.suggestions.ready(study_id)
+    if suggestion is None and here.suggestions.must_wait(study_id):
+        suggestion = await here.suggestions.next(study_id, None)
+    while True:
+        act = partial(
+            dispatch.claim, worker_id=worker_id, request_id=request_id, suggestion=suggestion
+        )
+        try:
+            answered = await here.lanes.submit(study_id, act)
+        finally:
+            here.suggestions.give_back(study_id, suggestion)
+        if not isinstance(answered, dispatch.Awaiting):
+            return answered
+        suggestion = await here.suggestions.next(study_id, answered.number)
+        if suggestion is None or here.changes.ended:
+            return None

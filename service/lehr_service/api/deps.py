@@ -22,6 +22,7 @@ from lehr_service.operations.desk import Desk
 from lehr_service.operations.dispatch import study_of
 from lehr_service.settings import Settings
 from lehr_service.storage.session import Database
+from lehr_service.suggestions import Suggestions
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ class Server:
     changes: Changes
     clock: Clock
     threads: ThreadPoolExecutor
+    suggestions: Suggestions
+    looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
@@ -46,6 +49,18 @@ class Server:
                 return query(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+
+    async def read_together(self, name: str, query: Callable[[Connection], T]) -> T:
+        """As ``read``, once for all who ask under the name before the query begins."""
+
+        async def look() -> T:
+            self.looks.pop(name)  # who asks from here on may need to see more
+            return await self.read(query)
+
+        if name not in self.looks:
+            self.looks[name] = asyncio.create_task(look())
+        found: T = await asyncio.shield(self.looks[name])
+        return found
 
     async def write(self, act: Callable[[Connection], T]) -> T:
         """Run a write that needs no lane in a transaction of its own."""
@@ -67,7 +82,8 @@ class Server:
             raise AttemptUnknown from None
 
 
-def server(request: Request) -> Server:
+async def server(request: Request) -> Server:
+    """Async, like all dependencies here: FastAPI runs others in a thread, at twice the cost."""
     found: Server = request.app.state.server
     return found
 
@@ -90,8 +106,10 @@ def _worker_id(worker_id: str) -> str:
     return worker_id
 
 
-def no_unknown_query(request: Request) -> None:
+async def no_unknown_query(request: Request) -> None:
     """Refuse query parameters that the endpoint does not have; a misspelt filter is no filter."""
+    if not request.scope["query_string"]:
+        return
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     unknown = sorted(request.query_params.keys() - known)
     if unknown:

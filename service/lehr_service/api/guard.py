@@ -14,12 +14,14 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lehr_service.api.errors import respond
+from lehr_service.api.lean import PARSED
 from lehr_service.errors import (
     Forbidden,
     Malformed,
     ServiceError,
     TooLarge,
     Unauthorized,
+    Unavailable,
     WrongMediaType,
 )
 from lehr_service.settings import Settings
@@ -37,12 +39,22 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._open += 1
         try:
+            await self._admit(scope, receive, send)
+        finally:
+            self._open -= 1
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._open > self._settings.open_requests:
+                raise Unavailable("too many requests are under way")
             _check_origin(scope)
             self._check_token(scope)
             body = await self._body(scope, receive)
@@ -71,7 +83,7 @@ class Guard:
         media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise WrongMediaType("application/json")
-        _check_json(body)
+        scope[PARSED] = _checked_json(body)
         return body
 
 
@@ -142,8 +154,8 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _check_json(body: bytes) -> None:
-    """Refuse what is no JSON, or JSON that would be misread or that no database can hold.
+def _checked_json(body: bytes) -> Any:
+    """The value of a body; refuses JSON that would be misread or that no database can hold.
 
     Not UTF-8, a key given twice, deep nesting, NUL characters, lone surrogates. In strict UTF-8
     the last two can be written only as escapes, so a body without them needs no look at its text.
@@ -153,9 +165,10 @@ def _check_json(body: bytes) -> None:
         raise Malformed(f"the body is nested deeper than {_DEEPEST} levels")
     lowered = body.lower()
     if b"\\u0000" not in lowered and b"\\ud" not in lowered:
-        return
+        return value
     if any("\x00" in t or any("\ud800" <= c <= "\udfff" for c in t) for t in _texts(value)):
         raise Malformed("text must not have NUL characters or lone surrogates")
+    return value
 
 
 def _parse(body: bytes) -> Any:

@@ -22,13 +22,14 @@ from lehr.wire.workers import (
 from lehr.wire.workers import Worker as WorkerView
 from lehr_service.api.claims import claim as claim_trial
 from lehr_service.api.deps import Here, Server, WorkerId, answer, refuses
+from lehr_service.api.lean import LeanRoute
 from lehr_service.domain.attempt import Attempt
 from lehr_service.errors import Invalid, WorkerUnknown
 from lehr_service.operations.studies import check_schema
 from lehr_service.operations.views import moment, worker_view
 from lehr_service.storage import attempts, range_tests, studies, trials, workers
 
-router = APIRouter(prefix="/v1/workers", tags=["workers"])
+router = APIRouter(prefix="/v1/workers", tags=["workers"], route_class=LeanRoute)
 
 _LISTED = 10_000
 

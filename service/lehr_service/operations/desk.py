@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +39,7 @@ class Desk:
     now: float
     lease_seconds: float
     grace_until: float
+    asks_here: bool = True  # whether a new point is suggested here, or beside the lane
     heard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -90,27 +92,21 @@ class Desk:
         """Store a new trial and count it."""
         trial = replace(trial, revision=self.revision)
         self.ledger.add_trial(trial)
-        self._count(trial, 1)
+        self._count(_counted(trial))
         return trial
 
     def save(self, old: Trial, **values: Any) -> Trial:
         """Store a changed trial and count it in its new state."""
         new = replace(old, **values, revision=self.revision)
-        self.ledger.save_trial(new)
-        self._count(old, -1)
-        self._count(new, 1)
+        self.ledger.save_trial(new, only_steps=values.keys() == {"steps"})
+        counts = _counted(new)
+        counts.subtract(_counted(old))
+        self._count(counts)
         return new
 
-    def _count(self, trial: Trial, by: int) -> None:
-        study, state = self.study, trial.state
-        counts = {state.value: getattr(study, state.value) + by}
-        if state is TrialState.WAITING and trial.attempts:
-            counts["returned"] = study.returned + by
-        if state is TrialState.FAIL and trial.reason != Outcome.CANCELLED:
-            counts["failures"] = study.failures + by
-        if state.is_finished:
-            counts["finished_epochs"] = study.finished_epochs + by * trial.steps
-        self.change(**counts, epochs=study.epochs + by * trial.steps)
+    def _count(self, counts: Counter[str]) -> None:
+        changes = {name: getattr(self.study, name) + by for name, by in counts.items() if by}
+        self.change(**changes)
 
     def end(
         self,
@@ -250,10 +246,11 @@ class Desk:
 
     def close(self) -> None:
         """Write what changed; the last act of the transaction."""
-        self.ledger.flush(self.unflushed)
-        changes = self.mirror.take_changes()
-        if changes.trials:
-            trials.save_attrs(self.unflushed, self.study.id, changes.trials, self.revision)
+        changes, new = self.mirror.take_changes(), self.ledger.new_numbers
+        self.ledger.flush(self.unflushed, changes.trials)
+        old = {number: attrs for number, attrs in changes.trials.items() if number not in new}
+        if old:
+            trials.save_attrs(self.unflushed, self.study.id, old, self.revision)
         if self.study is not self._found or changes.trials or changes.study is not None:
             self.study = replace(self.study, revision=self.revision)
             studies.save(
@@ -263,5 +260,18 @@ class Desk:
                 study_attrs=changes.study,
             )
         # In one order everywhere: two lanes that hear two workers must not wait for each other.
-        for worker_id in sorted(self.heard):
-            workers.heard(self.unflushed, worker_id, self.now, self.deadline)
+        if self.heard:
+            workers.all_heard(self.unflushed, sorted(self.heard), self.now, self.deadline)
+
+
+def _counted(trial: Trial) -> Counter[str]:
+    """What a trial adds to the counts of its study."""
+    state = trial.state
+    counts = Counter({state.value: 1, "epochs": trial.steps})
+    if state is TrialState.WAITING and trial.attempts:
+        counts["returned"] = 1
+    if state is TrialState.FAIL and trial.reason != Outcome.CANCELLED:
+        counts["failures"] = 1
+    if state.is_finished:
+        counts["finished_epochs"] = trial.steps
+    return counts

@@ -21,7 +21,7 @@ from lehr_service.operations import attempts as beginnings
 from lehr_service.operations import range_tests
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, report_view, trial_view
-from lehr_service.search import SearchError
+from lehr_service.search import Asked, SearchError, Suggestion
 from lehr_service.storage import attempts, reports, studies, trials, workers
 from lehr_service.storage import range_tests as test_rows
 
@@ -34,6 +34,22 @@ class Candidates:
 
     study_ids: list[int]
     draining: bool = False
+    tasks: frozenset[str] = frozenset()  # that the worker offers
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a worker that waits must know to look again."""
+
+    tasks: frozenset[str]  # of studies that have work
+    draining: frozenset[str]  # workers
+
+
+def opening(connection: Connection) -> Opening:
+    """For which tasks there is work now, and which workers are to get none."""
+    active = studies.active(connection)
+    tasks = {s.definition.task for s in active if _has_work(s) or _has_test(connection, s, True)}
+    return Opening(frozenset(tasks), frozenset(workers.draining(connection)))
 
 
 def choose_study(connection: Connection, worker_id: str, request_id: str) -> Candidates:
@@ -54,7 +70,8 @@ def choose_study(connection: Connection, worker_id: str, request_id: str) -> Can
     open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
     able = range_tests.ABILITY in worker.abilities
     eligible = [s for s in open_studies if _has_work(s) or _has_test(connection, s, able)]
-    return Candidates([study.id for study in sorted(eligible, key=_claim_to_share)])
+    ranked = sorted(eligible, key=_claim_to_share)
+    return Candidates([study.id for study in ranked], tasks=frozenset(worker.tasks))
 
 
 def _has_test(connection: Connection, study: Study, able: bool) -> bool:
@@ -79,7 +96,16 @@ def _claim_to_share(study: Study) -> tuple[float, float, int]:
     return at_work / study.definition.weight, study.virtual_time, study.id
 
 
-def claim(desk: Desk, worker_id: str, request_id: str) -> AnyLease | None:
+@dataclass(frozen=True)
+class Awaiting:
+    """A claim can be met once there is a suggestion: for a waiting trial, or for a new one."""
+
+    number: int | None
+
+
+def claim(
+    desk: Desk, worker_id: str, request_id: str, suggestion: Suggestion | None = None
+) -> AnyLease | Awaiting | None:
     """Lease a trial or range test of the study to a worker; None where there is nothing to do.
 
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
@@ -101,26 +127,28 @@ def claim(desk: Desk, worker_id: str, request_id: str) -> AnyLease | None:
         if tested is not None:
             return range_tests.lease(desk, tested)
     try:
-        trial = _next_trial(desk)
+        trial = _next_trial(desk, suggestion)
     except SearchError as error:
         desk.move(StudyState.FAILED, f"the sampler failed: {error}")
         return None
-    if trial is None:
-        return None
+    if trial is None or isinstance(trial, Awaiting):
+        return trial
     return lease(desk, _start(desk, trial, worker, request_id))
 
 
-def _next_trial(desk: Desk) -> Trial | None:
+def _next_trial(desk: Desk, suggestion: Suggestion | None) -> Trial | Awaiting | None:
     if desk.study.waiting:
         waiting = trials.first_waiting(desk.connection, desk.study.id)
-        return None if waiting is None else _waiting_trial(desk, waiting)
+        return None if waiting is None else _waiting_trial(desk, waiting, suggestion)
     if not study_rules.may_start(desk.study, new_point=True, restart=False):
         return None
     if desk.mirror.is_exhausted():
         desk.change(exhausted=True)
         desk.settle()
         return None
-    asked = desk.mirror.ask()
+    asked = _asked(desk, None, suggestion)
+    if asked is None:
+        return Awaiting(None)
     return desk.add(
         Trial(
             number=asked.number,
@@ -131,13 +159,34 @@ def _next_trial(desk: Desk) -> Trial | None:
     )
 
 
-def _waiting_trial(desk: Desk, trial: Trial) -> Trial | None:
+def _asked(desk: Desk, number: int | None, suggestion: Suggestion | None) -> Asked | None:
+    """A point for a trial: the suggestion where it fits; None where one must be waited for.
+
+    Raises SearchError.
+    """
+    if suggestion is not None and not suggestion.used and suggestion.number == number:
+        suggestion.used = True
+        if suggestion.error:
+            raise SearchError(suggestion.error)
+        if suggestion.key == desk.mirror.key:
+            return desk.mirror.adopt(suggestion)
+    if desk.asks_here:
+        return desk.mirror.ask(number)
+    given = None if number is None else desk.mirror.given(number)
+    return None if given is None else desk.mirror.adopt(given)
+
+
+def _waiting_trial(
+    desk: Desk, trial: Trial, suggestion: Suggestion | None
+) -> Trial | Awaiting | None:
     restart = trial.attempts > 0
     if not study_rules.may_start(desk.study, new_point=False, restart=restart):
         return None
     if trial.params is not None:
         return trial
-    asked = desk.mirror.ask(trial.number)
+    asked = _asked(desk, trial.number, suggestion)
+    if asked is None:
+        return Awaiting(trial.number)
     return replace(trial, params=asked.params | _given_rates(desk.study, trial))
 
 

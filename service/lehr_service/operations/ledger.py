@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ class _Pending:
 
     new_trials: dict[int, Trial] = field(default_factory=dict)
     changed_trials: dict[int, Trial] = field(default_factory=dict)
+    stepped_trials: dict[int, Trial] = field(default_factory=dict)  # changed in steps only
     new_attempts: dict[tuple[str, str], Attempt] = field(default_factory=dict)  # by claim
     ended_attempts: list[Attempt] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
@@ -70,11 +72,16 @@ class Ledger:
     def add_trial(self, trial: Trial) -> None:
         self._trials[trial.number] = self._pending.new_trials[trial.number] = trial
 
-    def save_trial(self, trial: Trial) -> None:
-        self._trials[trial.number] = trial
-        is_new = trial.number in self._pending.new_trials
-        where = self._pending.new_trials if is_new else self._pending.changed_trials
-        where[trial.number] = trial
+    def save_trial(self, trial: Trial, *, only_steps: bool = False) -> None:
+        number, pending = trial.number, self._pending
+        self._trials[number] = trial
+        if number in pending.new_trials:
+            pending.new_trials[number] = trial
+        elif only_steps and number not in pending.changed_trials:
+            pending.stepped_trials[number] = trial
+        else:
+            pending.stepped_trials.pop(number, None)
+            pending.changed_trials[number] = trial
 
     def add_attempt(self, attempt: Attempt, request_id: str) -> None:
         self._attempts[attempt.token] = attempt
@@ -92,13 +99,25 @@ class Ledger:
     def remove_checkpoint(self, number: int) -> None:
         self._pending.outdated_checkpoints.append(number)
 
-    def flush(self, connection: Connection) -> None:
-        """Write what is pending, one statement a kind of change."""
+    @property
+    def new_numbers(self) -> set[int]:
+        """Of the trials that are still to be inserted."""
+        return set(self._pending.new_trials)
+
+    def flush(
+        self, connection: Connection, attrs: Mapping[int, dict[str, Any]] | None = None
+    ) -> None:
+        """Write what is pending, one statement a kind of change.
+
+        ``attrs``: Optuna's attributes of new trials, by number.
+        """
         pending, self._pending = self._pending, _Pending()
         if pending.new_trials:
-            trials.add_all(connection, self._study_id, list(pending.new_trials.values()))
+            trials.add_all(connection, self._study_id, list(pending.new_trials.values()), attrs)
         if pending.changed_trials:
             trials.save_all(connection, self._study_id, list(pending.changed_trials.values()))
+        if pending.stepped_trials:
+            trials.save_steps(connection, self._study_id, list(pending.stepped_trials.values()))
         if pending.new_attempts:
             claims = [(a, request) for (_, request), a in pending.new_attempts.items()]
             attempts.add_all(connection, claims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -162,8 +163,7 @@ def _final_values(desk: Desk, trial: Trial, completion: Completion) -> Sequence[
         raise Invalid(message, [(("values",), message)])
     if completion.value is not None or "value" in completion.model_fields_set:
         return [completion.value]
-    rows = reports.curve(desk.connection, desk.study.id, trial.number)
-    curve = [_worth(desk, row) for row in rows]
+    curve = _curve(desk, trial)
     if not curve:
         message = "there are no reports to select it from: send a value"
         raise Invalid(message, [(("value",), message)])
@@ -173,14 +173,15 @@ def _final_values(desk: Desk, trial: Trial, completion: Completion) -> Sequence[
     return [select_value(goals[0].select, goals[0].direction, finite)]
 
 
-def _worth(desk: Desk, row: Any) -> float | None:
-    """What the study's metric was at a report, which may have been judged by averaged weights."""
+def _curve(desk: Desk, trial: Trial) -> list[float | None]:
+    """What the study's metric was at each report, which averaged weights may have judged."""
     definition = desk.study.definition
-    value: float | None = row.value
     if definition.judge == "raw":
-        return value
-    measured: float | None = row.metrics.get(definition.goals[0].metric, value)
-    return measured
+        judged = desk.mirror.curve(trial.number)
+        return [value if math.isfinite(value) else None for value in judged]
+    metric = definition.goals[0].metric
+    rows = reports.curve(desk.connection, desk.study.id, trial.number)
+    return [row.metrics.get(metric, row.value) for row in rows]
 
 
 def _stop_at_target(desk: Desk, trial: Trial) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any
 
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
+
+from lehr_service.search.summaries import Summaries
+from lehr_service.search.thinning import Thinned
+
+_TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class Memory(InMemoryStorage):  # type: ignore[misc]
@@ -22,10 +27,30 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         self.study_changed = False
         self.next_waiting: int | None = None
         self.size = 0
+        self.summaries = Summaries()
+        self._open: set[int] = set()
+        self._thinned: Thinned | None = None
+        self._kept: list[FrozenTrial] | None = None  # of the finished ones; None: choose anew
+
+    def thin(self, size: int) -> None:
+        """Show only so many of the finished trials from now on, and all others."""
+        (direction,) = self.get_study_directions(0)
+        self._thinned = Thinned(size, direction)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        number: int = super().create_new_trial(study_id, template_trial)
+        self._open.add(number)
         self.size += 1
-        return super().create_new_trial(study_id, template_trial)  # type: ignore[no-any-return]
+        if template_trial is not None and template_trial.state.is_finished():
+            self._finished(number)
+        return number
+
+    def _finished(self, number: int) -> None:
+        self._open.discard(number)
+        self._kept = None
+        trial = self.get_trial(number)
+        if trial.state == TrialState.COMPLETE:
+            self.summaries.add(trial)
 
     def add_trial(self, study_id: int, trial: FrozenTrial) -> None:
         """``create_new_trial`` for a trial that nobody else holds: its bulk is not copied."""
@@ -33,6 +58,29 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         trial.params, trial.distributions, trial.intermediate_values = {}, {}, {}
         added = self.get_trial(self.create_new_trial(study_id, trial))
         added.params, added.distributions, added.intermediate_values = bulk
+
+    def forget_from(self, number: int) -> None:
+        """Take back the trials from this number on, none of which has finished.
+
+        Optuna's storage has no public way; without the attributes used here this raises.
+        """
+        with self._lock:
+            for trial_id in range(number, self.size):
+                del self._trial_id_to_study_id_and_number[trial_id]
+            for study in self._studies.values():
+                del study.trials[number:]
+            if number < self.size:
+                self._max_trial_id, self.size = number - 1, number
+        self._open = {n for n in self._open if n < number}
+        self.changed_trials = {n for n in self.changed_trials if n < number}
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        done: bool = super().set_trial_state_values(trial_id, state, values)
+        if state.is_finished():
+            self._finished(trial_id)
+        return done
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         super().set_trial_system_attr(trial_id, key, value)
@@ -50,4 +98,10 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
     ) -> list[FrozenTrial]:
         if states == (TrialState.WAITING,):
             return [] if self.next_waiting is None else [self.get_trial(self.next_waiting)]
-        return super().get_all_trials(study_id, deepcopy, states)  # type: ignore[no-any-return]
+        if self._thinned is None or deepcopy:
+            return super().get_all_trials(study_id, deepcopy, states)  # type: ignore[no-any-return]
+        if self._kept is None:
+            told = super().get_all_trials(study_id, deepcopy=False, states=_TOLD)
+            self._kept = self._thinned.of(told)
+        shown = [*self._kept, *(self.get_trial(number) for number in sorted(self._open))]
+        return [trial for trial in shown if states is None or trial.state in states]

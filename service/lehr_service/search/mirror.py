@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from lehr.wire.space import SearchSpace, narrowed, searched
+from lehr.wire.space import Searched, SearchSpace, narrowed, resolve, searched
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import AUDITED, TrialState
+from lehr_service.search.ahead import Suggestion
 from lehr_service.search.errors import SearchError
 from lehr_service.search.forecast import ForecastPruner
 from lehr_service.search.memory import Memory
@@ -30,7 +32,7 @@ from lehr_service.search.snapshots import (
     freeze,
     optuna_state,
 )
-from lehr_service.search.space import count_points, distribution, encode_all, suggest
+from lehr_service.search.space import count_points, decode, distribution, encode_all, suggest
 
 __all__ = ["Asked", "Changes", "Decision", "Mirror", "TrialSnapshot", "narrowing"]
 
@@ -83,6 +85,8 @@ class Mirror:
         finite = definition.sampler["name"] in FINITE
         self._point_count = count_points(self._space) if finite else None
         self._last_steps: dict[int, int] = {}
+        parts = {"search_space", "sampler", "pruner", "objective", "objectives"}
+        self._search = definition.model_dump_json(include=parts)
         self._begin()
 
     def _see(self, space: SearchSpace) -> None:
@@ -92,8 +96,7 @@ class Mirror:
 
     def _begin(self) -> None:
         self._memory = Memory()
-        # This sampler never samples: `ask` puts the one for its trial in its place. It stays for
-        # `tell`, where those of Optuna do nothing but stop a loop that does not run.
+        # This sampler never samples: `ask` puts the one for its trial in its place.
         self._study = optuna.create_study(
             storage=self._memory,
             study_name=self._name,
@@ -170,7 +173,7 @@ class Mirror:
             if known.intermediate_values.get(step) != value:
                 memory.set_trial_intermediate_value(number, step, value)
         if trial.state.is_finished:
-            values = final_values(trial, self._objectives)
+            values = final_values(trial.state, trial.values, trial.reports, self._objectives)
             memory.set_trial_state_values(number, optuna_state(trial), values)
 
     def enqueue(self, fixed_params: Mapping[str, Any]) -> int:
@@ -198,6 +201,84 @@ class Mirror:
             params = self._sample(sampler, number)
         self._note_point(encode_all(self._searched, params))
         return Asked(new, params)
+
+    @contextmanager
+    def pretending(self, pending: Iterable[Suggestion]) -> Iterator[None]:
+        """A block in which those that are pending run already; nothing of it is kept."""
+        size = self._memory.size
+        try:
+            for suggestion in pending:
+                self.adopt(suggestion)
+            yield
+        finally:
+            self._memory.forget_from(size)
+
+    def ask_ahead(self, serial: int, number: int | None = None) -> Suggestion:
+        """What to try next; it is pending from now on. Raises SearchError.
+
+        ``serial`` varies what is random, ``number`` is that of a waiting trial.
+        """
+        own = self._memory.size if number is None else number
+        known = dict(self._memory.get_study_system_attrs(self._study_id))
+        with self._undone_on_failure():
+            params = self._sample(build_sampler(self._definition, self._seed, serial), number)
+        now = self._memory.get_study_system_attrs(self._study_id)
+        attrs = self._memory.get_trial_system_attrs(own)
+        return Suggestion(
+            params,
+            {k: v for k, v in attrs.items() if k != FIXED},
+            {k: v for k, v in now.items() if k not in known or known[k] != v},
+            key=self.key,
+            number=number,
+        )
+
+    def given(self, number: int) -> Suggestion | None:
+        """The point of a waiting trial that was enqueued with all its parameters, else None."""
+        fixed = self._memory.get_trial(number).system_attrs.get(FIXED, {})
+        params: dict[str, Any] = {}
+
+        def look_up(name: str, value: Searched) -> Any:
+            params[name] = decode(value, fixed[name])
+            return params[name]
+
+        try:
+            resolve(self._space, look_up)
+        except KeyError:
+            return None
+        return Suggestion(params, key=self.key, number=number)
+
+    def adopt(self, suggestion: Suggestion) -> Asked:
+        """Start a trial with a point that another mirror has suggested."""
+        size = self._memory.size
+        number = size if suggestion.number is None else suggestion.number
+        if suggestion.number is not None:
+            self._check_waiting(number)
+        started = TrialSnapshot(
+            number, TrialState.RUNNING, suggestion.params, {}, None, {}, suggestion.attrs
+        )
+        self._upsert(started)
+        if suggestion.attrs:
+            self._memory.changed_trials.add(number)
+        for name, value in suggestion.study_attrs.items():
+            self._memory.set_study_system_attr(self._study_id, name, value)
+        return Asked(number, dict(suggestion.params))
+
+    @property
+    def key(self) -> str:
+        """Equal for mirrors that search the same space in the same way."""
+        attrs = self._memory.get_study_system_attrs(self._study_id)
+        ours = {name: value for name, value in attrs.items() if name.startswith("lehr:")}
+        return f"{self._search} {json.dumps(ours, sort_keys=True)}"
+
+    def thin(self, size: int) -> None:
+        """Let the sampler see only a part of a long history; only TPE does not mind."""
+        if size and self._objectives == 1 and self._definition.sampler["name"] == "tpe":
+            self._memory.thin(size)
+
+    @property
+    def size(self) -> int:
+        """How many trials it holds."""
+        return self._memory.size
 
     def _check_waiting(self, number: int) -> None:
         known = number < self._memory.size
@@ -236,6 +317,11 @@ class Mirror:
         """A value of a running trial; a step that is reported again takes the new value."""
         self._memory.set_trial_intermediate_value(number, step, as_number(value))
         self._last_steps[number] = step
+
+    def curve(self, number: int) -> list[float]:
+        """The reported values of a trial by step; not a number where none was."""
+        reports = self._memory.get_trial(number).intermediate_values
+        return [reports[step] for step in sorted(reports)]
 
     def judge(self, number: int) -> Decision:
         """The pruner's verdict for the last reported step.
@@ -282,8 +368,9 @@ class Mirror:
         self._last_steps.pop(number, None)
         if self._memory.get_trial(number).state == OptunaState.WAITING:
             return
-        told = values if state == TrialState.COMPLETE else None
-        self._study.tell(number, told, OptunaState[state.name])
+        reports = self._memory.get_trial(number).intermediate_values
+        told = final_values(state, values, reports, self._objectives)
+        self._memory.set_trial_state_values(number, OptunaState[state.name], told)
 
     def is_exhausted(self) -> bool:
         """Whether grid or brute force has handed out every point; False for other samplers."""

@@ -17,6 +17,7 @@ from lehr_service.search.errors import SearchError
 from lehr_service.search.forecast import ForecastPruner
 from lehr_service.search.outlook import rates_of
 from lehr_service.search.quiet import quiet
+from lehr_service.search.ranking import RankingMedianPruner, RankingPruner, summaries_of
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def _forecast(options: dict[str, Any], definition: StudyDefinition) -> ForecastP
 
 
 _BUILDERS = {
-    "median": pruners.MedianPruner,
-    "percentile": pruners.PercentilePruner,
+    "median": RankingMedianPruner,
+    "percentile": RankingPruner,
     "threshold": pruners.ThresholdPruner,
     "wilcoxon": pruners.WilcoxonPruner,
 }
@@ -129,16 +130,15 @@ def _no_gain(
 def _below(name: str, percentile: float, study: Study, trial: FrozenTrial) -> str:
     step, upwards = trial.last_step, study.direction == StudyDirection.MAXIMIZE
     best = (np.nanmax if upwards else np.nanmin)(list(trial.intermediate_values.values()))
-    others = [
-        other.intermediate_values[step]
-        for other in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if step in other.intermediate_values
-    ]
-    limit = np.nanpercentile(others, 100 - percentile if upwards else percentile)
+    summaries = summaries_of(study)
+    if summaries is None:
+        return f"the {name} pruner: {best:.6g}, the best up to step {step}, is not enough there"
+    others = summaries.count(step)
+    limit = summaries.percentile(step, 100 - percentile if upwards else percentile)
     if name == "median":
-        where = f"the median {limit:.6g} of {len(others)} trials there"
+        where = f"the median {limit:.6g} of {others} trials there"
     else:
-        where = f"{limit:.6g}, where the best {percentile:g} % of {len(others)} trials there end"
+        where = f"{limit:.6g}, where the best {percentile:g} % of {others} trials there end"
     side = "below" if upwards else "above"
     return f"the {name} pruner: {best:.6g}, the best up to step {step}, is {side} {where}"
 

@@ -25,6 +25,7 @@ from lehr_service.search.space import candidates
 
 _LARGEST_GOOD_SET = 25  # as in Optuna
 FINITE = ("grid", "brute_force")
+OURS = ("name", "seed", "ask_ahead", "stale_after", "max_history")  # not Optuna's
 
 _CROSSOVERS: dict[str, Callable[[], Any]] = {
     "blxalpha": nsgaii.BLXAlphaCrossover,
@@ -72,7 +73,7 @@ def build_sampler(definition: StudyDefinition, seed: int, number: int) -> BaseSa
     options = {
         option: value
         for option, value in definition.sampler.items()
-        if option not in ("name", "seed") and value is not None
+        if option not in OURS and value is not None
     }
     try:
         with quiet():

@@ -48,7 +48,7 @@ def freeze(
         trial_id=trial.number,
         state=state,
         value=None,
-        values=final_values(trial, objectives),
+        values=final_values(trial.state, trial.values, trial.reports, objectives),
         datetime_start=None if state == OptunaState.WAITING else _SOME_TIME,
         datetime_complete=_SOME_TIME if state.is_finished() else None,
         params=params or {},
@@ -66,12 +66,17 @@ def optuna_state(trial: TrialSnapshot) -> OptunaState:
     return OptunaState[trial.state.name] if trial.state.is_finished else OptunaState.RUNNING
 
 
-def final_values(trial: TrialSnapshot, objectives: int) -> list[float] | None:
+def final_values(
+    state: TrialState,
+    values: list[float] | None,
+    reports: Mapping[int, float | None],
+    objectives: int,
+) -> list[float] | None:
     """A finished trial's values; a pruned one's is its last report, as Optuna has it."""
-    if trial.state == TrialState.COMPLETE and trial.values is not None:
-        return [float(value) for value in trial.values]
-    if trial.state == TrialState.PRUNED and trial.reports and objectives == 1:
-        last = as_number(trial.reports[max(trial.reports)])
+    if state == TrialState.COMPLETE and values is not None:
+        return [float(value) for value in values]
+    if state == TrialState.PRUNED and reports and objectives == 1:
+        last = as_number(reports[max(reports)])
         return None if math.isnan(last) else [last]
     return None
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Result,
     Row,
     and_,
     bindparam,
@@ -22,8 +23,13 @@ from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.tables import attempts
 
 _COLUMNS = [c for c in attempts.c if c.name not in ("id", "request_id")]
-
-
+# Statements of the hot path are built once: building one costs more than running it.
+_INSERT = insert(attempts)
+_BY_TOKEN = select(*_COLUMNS).where(attempts.c.token == bindparam("token"))
+_BY_REQUEST = select(*_COLUMNS).where(
+    attempts.c.worker_id == bindparam("worker_id"),
+    attempts.c.request_id == bindparam("request_id"),
+)
 _END = (
     update(attempts)
     .where(attempts.c.token == bindparam("of_token"))
@@ -34,7 +40,7 @@ _END = (
 def add_all(connection: Connection, new: Sequence[tuple[Attempt, str]]) -> None:
     """Store attempts, each with the id of the claim it answers."""
     rows = [vars(attempt) | {"request_id": request_id} for attempt, request_id in new]
-    connection.execute(insert(attempts), rows)
+    connection.execute(_INSERT, rows)
 
 
 def end_all(connection: Connection, ended: Sequence[Attempt]) -> None:
@@ -54,22 +60,22 @@ def end_all(connection: Connection, ended: Sequence[Attempt]) -> None:
 
 
 def by_token(connection: Connection, token: str) -> Attempt | None:
-    return _one(connection, attempts.c.token == token)
+    return _first(connection.execute(_BY_TOKEN, {"token": token}))
 
 
 def by_request(connection: Connection, worker_id: str, request_id: str) -> Attempt | None:
-    mine = and_(attempts.c.worker_id == worker_id, attempts.c.request_id == request_id)
-    return _one(connection, mine)
+    mine = {"worker_id": worker_id, "request_id": request_id}
+    return _first(connection.execute(_BY_REQUEST, mine))
 
 
 def running_of_trial(connection: Connection, study_id: int, number: int) -> Attempt | None:
-    running = and_(
+    query = select(*_COLUMNS).where(
         attempts.c.study_id == study_id,
         attempts.c.kind == "trial",
         attempts.c.trial == number,
         attempts.c.outcome.is_(None),
     )
-    return _one(connection, running)
+    return _first(connection.execute(query))
 
 
 def history(connection: Connection, study_id: int, number: int) -> list[Attempt]:
@@ -86,13 +92,13 @@ def history(connection: Connection, study_id: int, number: int) -> list[Attempt]
 
 
 def running_of_range_test(connection: Connection, study_id: int, number: int) -> Attempt | None:
-    running = and_(
+    query = select(*_COLUMNS).where(
         attempts.c.study_id == study_id,
         attempts.c.kind == "range_test",
         attempts.c.trial == number,
         attempts.c.outcome.is_(None),
     )
-    return _one(connection, running)
+    return _first(connection.execute(query))
 
 
 def histories(
@@ -148,8 +154,8 @@ def running_tokens(connection: Connection, tokens: Sequence[str]) -> set[str]:
     return set(connection.execute(query).scalars().all()) if tokens else set()
 
 
-def _one(connection: Connection, condition: ColumnElement[bool]) -> Attempt | None:
-    row = connection.execute(select(*_COLUMNS).where(condition)).first()
+def _first(result: Result[Any]) -> Attempt | None:
+    row = result.first()
     return None if row is None else _attempt(row)
 
 

@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.tables import checkpoints, reports
 
+_INSERT = insert(reports)
+
 
 def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    connection.execute(insert(reports), rows)
+    connection.execute(_INSERT, rows)
 
 
 def get(connection: Connection, attempt: Attempt, step: int) -> Row[Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6C656872  # any constant that all servers of one database share
 _BUSY_SECONDS = 30.0
+_CHANNEL = "lehr"
+_NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', :message)")
 
 
 class Database:
@@ -26,12 +28,15 @@ class Database:
     engine, and writers are serialised by the row locks they take.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = 24) -> None:
+        """``connections``: how many are open at most; who needs one more waits for it."""
         if make_url(url).get_backend_name() == "sqlite":
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", pool_size=1)
-            self._reader = _sqlite(url, "BEGIN", pool_size=8)
+            self._reader = _sqlite(url, "BEGIN", pool_size=max(1, connections - 1))
         else:
-            self._writer = create_engine(url, pool_size=16, max_overflow=8, pool_pre_ping=True)
+            self._writer = create_engine(
+                url, pool_size=connections, max_overflow=0, pool_pre_ping=True
+            )
             self._reader = self._writer
 
     @property
@@ -72,6 +77,29 @@ class Database:
         with self.read() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
         return current == ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+
+    def notify(self, connection: Connection, message: str) -> None:
+        """Tell all servers of this database, once the connection's transaction is committed."""
+        if not self.is_sqlite:
+            connection.execute(_NOTIFY, {"message": message})
+
+    def listen(self, heard: Callable[[str], None], is_over: Callable[[], bool]) -> None:
+        """Hear what servers of this database say until it is over; returns where it breaks.
+
+        Looks whether it is over once a second. Nothing is heard on SQLite.
+        """
+        if self.is_sqlite:
+            return
+        with self._writer.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.autocommit = True
+            try:
+                driver.execute(f"LISTEN {_CHANNEL}")
+                while not is_over():
+                    for notice in driver.notifies(timeout=1.0):
+                        heard(notice.payload)
+            finally:
+                connection.invalidate()  # it would go on listening for whoever gets it next
 
     def close(self) -> None:
         self._writer.dispose()

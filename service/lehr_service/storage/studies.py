@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, func, insert, select, update
 
 from lehr.wire.studies import StudyDefinition, StudyState
 from lehr_service.domain.study import Study
 from lehr_service.storage.tables import studies
 
 _UNSTORED = {"id", "definition"}
+
+# Statements of the hot path are built once: building one costs more than running it.
+_BY_NAME = select(studies).where(studies.c.name == bindparam("name"))
+_BY_ID = select(studies).where(studies.c.id == bindparam("id"))
+_LOCK = _BY_ID.with_for_update()
+_ACTIVE = select(studies).where(studies.c.state == StudyState.ACTIVE.value)
 
 
 def add(connection: Connection, study: Mapping[str, Any]) -> int:
@@ -23,17 +29,16 @@ def add(connection: Connection, study: Mapping[str, Any]) -> int:
 
 
 def by_name(connection: Connection, name: str) -> Study | None:
-    return _first(connection.execute(select(studies).where(studies.c.name == name)).first())
+    return _first(connection.execute(_BY_NAME, {"name": name}).first())
 
 
 def by_id(connection: Connection, study_id: int) -> Study | None:
-    return _first(connection.execute(select(studies).where(studies.c.id == study_id)).first())
+    return _first(connection.execute(_BY_ID, {"id": study_id}).first())
 
 
 def lock(connection: Connection, study_id: int) -> Study | None:
     """The study, locked until the transaction ends (SQLite: the transaction has the lock)."""
-    query = select(studies).where(studies.c.id == study_id).with_for_update()
-    return _first(connection.execute(query).first())
+    return _first(connection.execute(_LOCK, {"id": study_id}).first())
 
 
 def attrs(connection: Connection, study_id: int) -> dict[str, Any]:
@@ -55,7 +60,13 @@ def save(
         values["definition"] = json.dumps(dump(study.definition))
     if study_attrs is not None:
         values["attrs"] = dict(study_attrs)
-    connection.execute(update(studies).where(studies.c.id == study.id).values(**values))
+    connection.execute(_update(frozenset(values)), values | {"of_id": study.id})
+
+
+@lru_cache
+def _update(names: frozenset[str]) -> Update:
+    query = update(studies).where(studies.c.id == bindparam("of_id"))
+    return query.values({name: bindparam(name) for name in names})
 
 
 def remove(connection: Connection, study_id: int) -> None:
@@ -82,8 +93,7 @@ def page(
 
 
 def active(connection: Connection) -> list[Study]:
-    query = select(studies).where(studies.c.state == StudyState.ACTIVE.value)
-    return [_study(row) for row in connection.execute(query).all()]
+    return [_study(row) for row in connection.execute(_ACTIVE).all()]
 
 
 def least_virtual_time(connection: Connection) -> float:

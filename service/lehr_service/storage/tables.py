@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 
@@ -145,6 +146,12 @@ attempts = Table(
     UniqueConstraint("study_id", "kind", "trial", "attempt"),
     UniqueConstraint("worker_id", "request_id"),
     Index("ix_attempts_running", "worker_id", "outcome"),
+    Index(
+        "ix_attempts_open",
+        "worker_id",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
 )
 
 reports = Table(

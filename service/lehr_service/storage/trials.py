@@ -31,14 +31,19 @@ _AT_ONCE = 500  # databases bound the length of a list of parameters
 _COLUMNS = [c for c in trials.c if c.name not in ("id", "study_id", "attrs")]
 
 
-def add_all(connection: Connection, study_id: int, new: Sequence[Trial]) -> None:
-    connection.execute(insert(trials), [vars(trial) | {"study_id": study_id} for trial in new])
-
-
+_INSERT = insert(trials)
+_GET = select(*_COLUMNS).where(
+    trials.c.study_id == bindparam("study_id"), trials.c.number == bindparam("number")
+)
 _SAVE = (
     update(trials)
     .where(trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_number"))
     .values({column.name: bindparam(column.name) for column in _COLUMNS})
+)
+_SAVE_STEPS = (
+    update(trials)
+    .where(trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_number"))
+    .values(steps=bindparam("steps"), revision=bindparam("revision"))
 )
 _SAVE_ATTRS = (
     update(trials)
@@ -47,10 +52,33 @@ _SAVE_ATTRS = (
 )
 
 
+def add_all(
+    connection: Connection,
+    study_id: int,
+    new: Sequence[Trial],
+    attrs: Mapping[int, dict[str, Any]] | None = None,
+) -> None:
+    """Insert trials, with Optuna's attributes by number where they have any."""
+    given = attrs or {}
+    rows = [
+        vars(trial) | {"study_id": study_id, "attrs": given.get(trial.number, {})} for trial in new
+    ]
+    connection.execute(_INSERT, rows)
+
+
 def save_all(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
     """Write all of these trials but their Optuna attributes."""
     rows = [vars(t) | {"of_study": study_id, "of_number": t.number} for t in changed]
     connection.execute(_SAVE, rows)
+
+
+def save_steps(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
+    """Write how far these trials have come, which is all that a report changes."""
+    rows = [
+        {"of_study": study_id, "of_number": t.number, "steps": t.steps, "revision": t.revision}
+        for t in changed
+    ]
+    connection.execute(_SAVE_STEPS, rows)
 
 
 def save_attrs(
@@ -65,8 +93,7 @@ def save_attrs(
 
 
 def get(connection: Connection, study_id: int, number: int) -> Trial | None:
-    query = select(*_COLUMNS).where(trials.c.study_id == study_id, trials.c.number == number)
-    row = connection.execute(query).first()
+    row = connection.execute(_GET, {"study_id": study_id, "number": number}).first()
     return None if row is None else _trial(row)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
 from lehr_service.storage.tables import attempts, workers
 
@@ -28,25 +28,36 @@ class Worker:
     deadline: float
 
 
+_GET = select(workers).where(workers.c.id == bindparam("id"))
+_HEARD = (
+    update(workers)
+    .where(workers.c.id == bindparam("of_id"), workers.c.lost.is_(False))
+    .values(heard_at=bindparam("heard_at"), deadline=bindparam("deadline"))
+)
+
+
 def add(connection: Connection, worker: Worker) -> None:
     connection.execute(insert(workers).values(**vars(worker)))
 
 
 def get(connection: Connection, worker_id: str) -> Worker | None:
-    row = connection.execute(select(workers).where(workers.c.id == worker_id)).first()
+    row = connection.execute(_GET, {"id": worker_id}).first()
     return None if row is None else _worker(row)
 
 
 def heard(connection: Connection, worker_id: str, now: float, deadline: float) -> Worker | None:
     """Move the deadline of a worker that is not given up; None where there is none."""
-    query = (
-        update(workers)
-        .where(workers.c.id == worker_id, workers.c.lost.is_(False))
-        .values(heard_at=now, deadline=deadline)
-        .returning(workers)
-    )
-    row = connection.execute(query).first()
+    values = {"of_id": worker_id, "heard_at": now, "deadline": deadline}
+    row = connection.execute(_HEARD.returning(workers), values).first()
     return None if row is None else _worker(row)
+
+
+def all_heard(
+    connection: Connection, worker_ids: Sequence[str], now: float, deadline: float
+) -> None:
+    """Move the deadlines of workers, in the given order, where they are not given up."""
+    rows = [{"of_id": w, "heard_at": now, "deadline": deadline} for w in worker_ids]
+    connection.execute(_HEARD, rows)
 
 
 def waits(connection: Connection, worker_id: str, now: float, deadline: float) -> None:
@@ -79,6 +90,12 @@ def drain(connection: Connection, worker_id: str) -> Worker | None:
     return None if row is None else _worker(row)
 
 
+def draining(connection: Connection) -> list[str]:
+    """Ids of workers that are here and get no new trials."""
+    query = select(workers.c.id).where(workers.c.lost.is_(False), workers.c.draining)
+    return list(connection.execute(query).scalars().all())
+
+
 def listed(connection: Connection, *, limit: int) -> list[Worker]:
     """Workers that are here, by name."""
     query = select(workers).where(workers.c.lost.is_(False)).order_by(workers.c.name, workers.c.id)
@@ -92,10 +109,16 @@ def names(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
 
 
 def overdue(connection: Connection, now: float) -> list[Worker]:
-    """Workers past their deadline that are not given up, or left attempts behind."""
-    leftover = exists().where(attempts.c.worker_id == workers.c.id, attempts.c.outcome.is_(None))
-    query = select(workers).where(workers.c.deadline <= now, workers.c.lost.is_(False) | leftover)
-    return [_worker(row) for row in connection.execute(query).all()]
+    """Workers past their deadline that are not given up, or left attempts behind.
+
+    Two queries, each with an index: the table keeps all workers that ever were.
+    """
+    found: list[Worker] = []
+    leftover = select(attempts.c.worker_id).where(attempts.c.outcome.is_(None))
+    for condition in (workers.c.lost.is_(False), workers.c.lost & workers.c.id.in_(leftover)):
+        query = select(workers).where(condition, workers.c.deadline <= now)
+        found += [_worker(row) for row in connection.execute(query).all()]
+    return found
 
 
 def schemas(connection: Connection, task: str, now: float) -> list[Mapping[str, Any]]:

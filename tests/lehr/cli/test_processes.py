@@ -30,7 +30,7 @@ def options(command: str) -> dict[str, Any]:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Settings that the server was started with; it does not run."""
     started: list[Settings] = []
-    monkeypatch.setattr("lehr_service.app.serve", started.append)
+    monkeypatch.setattr("lehr_service.replicas.serve", started.append)
     return started
 
 

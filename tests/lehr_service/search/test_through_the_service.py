@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from optuna.pruners import MedianPruner
+from optuna.samplers import TPESampler
 
 from lehr.wire.trials import TrialState
 
+from . import stories
 from .stories import SEED, play
 from .test_agreement import STORIES
 
@@ -77,3 +82,26 @@ def test_the_service_agrees_with_plain_optuna(serve: Any, name: str) -> None:
     side = ServiceSide(serve().http, story.define())
     trace = play(side, story.trials, list(story.enqueued), story.objectives)
     assert trace == story.through_optuna()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_seeds_give_plain_optunas_parameters_and_prunes(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    for module in (stories, sys.modules[__name__]):
+        monkeypatch.setattr(module, "SEED", seed)
+    story = replace(
+        STORIES["tpe"], sampler={"name": "tpe", "n_startup_trials": 4, "ask_ahead": 0}, trials=20
+    )
+    definition = story.define()
+    trace = play(ServiceSide(serve().http, definition), story.trials, [])
+
+    def early_tpe(_seed: int, own: int) -> Any:
+        return TPESampler(
+            seed=own, n_startup_trials=4, multivariate=True, group=True, constant_liar=True
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna calls three of these options experimental
+        side = stories.PlainSide(definition, early_tpe, MedianPruner(), story.suggest)
+        assert trace == play(side, story.trials, [])

@@ -1,0 +1,110 @@
+"""Several server processes that share one port: ``lehr serve --replicas n``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from types import FrameType
+
+from lehr_service.app import run
+from lehr_service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_RESTART_SECONDS = 1.0
+_STOP_SECONDS = 15.0
+
+
+def serve(settings: Settings) -> None:
+    """Run the server, in as many processes as the settings say, until it is told to stop."""
+    if settings.replicas == 1:
+        run(settings)
+    else:
+        Supervisor(settings).run()
+
+
+class Supervisor:
+    """Holds the listening socket, and starts each replica again that ends before it should."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.model_copy(update={"replicas": 1})
+        self._count = settings.replicas
+        self._leaving = threading.Event()
+
+    def run(self) -> None:
+        with _listening(self._settings) as listener:
+            before = {
+                number: signal.signal(number, self._leave)
+                for number in (signal.SIGTERM, signal.SIGINT)
+            }
+            processes = [self._start(listener) for _ in range(self._count)]
+            try:
+                while not self._leaving.wait(_RESTART_SECONDS):
+                    processes = [
+                        p if p.poll() is None else self._again(listener) for p in processes
+                    ]
+            finally:
+                _stop(processes)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    def _leave(self, _signal: int, _frame: FrameType | None) -> None:
+        self._leaving.set()
+
+    def _again(self, listener: socket.socket) -> subprocess.Popen[bytes]:
+        log.warning("a replica ended; it is started again")
+        return self._start(listener)
+
+    def _start(self, listener: socket.socket) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lehr_service.replicas"],
+            stdin=subprocess.PIPE,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,  # a Ctrl-C is this process's, which passes it on
+        )
+        told = {"fd": listener.fileno(), "settings": self._settings.model_dump(mode="json")}
+        if process.stdin is not None:  # it stays open: its end tells the replica to leave
+            process.stdin.write(json.dumps(told).encode() + b"\n")
+            process.stdin.flush()
+        return process
+
+
+def _listening(settings: Settings) -> socket.socket:
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as error:
+        raise SystemExit(f"cannot listen on {settings.host}:{settings.port}: {error}") from error
+
+
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _replica() -> None:
+    told = json.loads(sys.stdin.readline())
+    threading.Thread(target=_leave_with_supervisor, daemon=True).start()
+    run(Settings(**told["settings"]), socket.socket(fileno=told["fd"]))
+
+
+def _leave_with_supervisor() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _replica()

@@ -1,0 +1,48 @@
+"""A part of a long history from which TPE estimates almost as from all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+DEFAULT_HISTORY = 300  # finished trials that are kept
+_BEST = 60  # TPE's good set has 25 at most
+_LATEST = 60
+_GROWTH = 32  # finished trials that are added before the part is chosen anew
+
+
+class Thinned:
+    """The best, the latest, and every n-th of the other finished trials, ``size`` in all.
+
+    TPE compares a density of the good trials, of which there are at most 25, to one of all others,
+    which a sample describes as well.
+    """
+
+    def __init__(self, size: int, direction: StudyDirection) -> None:
+        self._size, self._upwards = size, direction == StudyDirection.MAXIMIZE
+        self._chosen: list[FrozenTrial] = []
+        self._seen = 0
+
+    def of(self, finished: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The part of the finished trials, by number."""
+        if len(finished) <= self._size:
+            return list(finished)
+        if not self._chosen or len(finished) - self._seen >= _GROWTH:
+            self._chosen, self._seen = self._choose(finished), len(finished)
+            self._known = {trial.number for trial in finished}
+            return self._chosen
+        added = [trial for trial in finished if trial.number not in self._known]
+        return sorted([*self._chosen, *added], key=lambda trial: trial.number)
+
+    def _choose(self, finished: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        kept = {trial.number: trial for trial in finished[-_LATEST:]}
+        complete = [t for t in finished if t.state == TrialState.COMPLETE and t.value is not None]
+        complete.sort(key=lambda t: t.value, reverse=self._upwards)
+        kept |= {trial.number: trial for trial in complete[:_BEST]}
+        others = [trial for trial in finished if trial.number not in kept]
+        room = max(1, self._size - len(kept))
+        stride = max(1.0, len(others) / room)
+        sample = [others[int(i * stride)] for i in range(min(room, len(others)))]
+        return sorted([*kept.values(), *sample], key=lambda trial: trial.number)

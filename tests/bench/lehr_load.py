@@ -1,0 +1,192 @@
+"""Simulated lehr workers on raw HTTP/1.1: a request costs this side about 0.1 ms of CPU."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from objective import STEPS, TASK, loss
+
+Clock = time.perf_counter
+
+
+class Http(asyncio.Protocol):
+    """One keep-alive connection with one request under way at a time."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._answer: asyncio.Future[tuple[int, bytes, bytes]] | None = None
+        self._transport: Any = None
+
+    @classmethod
+    async def connect(cls, url: str) -> Http:
+        parts = urlsplit(url)
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.create_connection(cls, parts.hostname, parts.port)
+        return protocol
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error or ConnectionResetError("closed by the server"))
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, found, body = self._buffer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lowered = head.lower()
+        at = lowered.find(b"content-length:")
+        end = lowered.find(b"\r\n", at)
+        length = int(lowered[at + 15 : end if end > 0 else None]) if at >= 0 else 0
+        if len(body) >= length and self._answer is not None:
+            self._buffer = b""
+            if not self._answer.done():
+                self._answer.set_result((int(head[9:12]), head, body))
+
+    async def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and parsed body of the answer."""
+        content = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(
+            head.encode() + b"Content-Length: %d\r\n\r\n" % len(content) + content
+        )
+        status, _, found = await self._answer
+        return status, json.loads(found) if found else None
+
+    async def post(self, path: str, body: Any = None) -> tuple[int, Any]:
+        return await self.send("POST", path, body)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class Tally:
+    """What all simulated workers of a run did, and when it is over."""
+
+    def __init__(self, trials: int, seconds: float) -> None:
+        self.trials, self.wanted = 0, trials
+        self.claims: list[float] = []
+        self.reports: list[float] = []
+        self.others: list[float] = []
+        self.errors = 0
+        self.first_error = ""
+        self.over = asyncio.Event()
+        self.ends_at = Clock() + seconds
+
+    def finished(self) -> None:
+        self.trials += 1
+        if self.trials >= self.wanted or Clock() > self.ends_at:
+            self.over.set()
+
+    def failed(self, what: str, status: int, body: Any) -> None:
+        self.errors += 1
+        self.first_error = self.first_error or f"{what}: {status} {body}"
+        if self.errors > 1000:
+            self.over.set()
+
+
+async def until_over(tally: Tally, works: list[Any]) -> None:
+    """Run the workers until the tally is full."""
+    tasks = [asyncio.create_task(work) for work in works]
+    over = asyncio.create_task(tally.over.wait())
+    limit = max(0.0, tally.ends_at - Clock())
+    await asyncio.wait([over, *tasks], timeout=limit, return_when=asyncio.FIRST_EXCEPTION)
+    over.cancel()
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception():
+            tally.failed("worker", 0, repr(task.exception()))
+        task.cancel()
+    await asyncio.gather(over, *tasks, return_exceptions=True)
+
+
+async def registered(http: Http, name: str) -> str:
+    status, body = await http.post("/v1/workers", {"name": name, "tasks": {TASK: {}}})
+    if status != 201:
+        raise RuntimeError(f"registering: {status} {body}")
+    return str(body["id"])
+
+
+async def work(
+    urls: list[str], index: int, tally: Tally, pause: Callable[[], float] | None = None
+) -> None:
+    """One worker, until it is cancelled; ``pause`` gives seconds between its reports."""
+    http = await Http.connect(urls[index % len(urls)])
+    me = await registered(http, f"w{index}")
+    try:
+        while not tally.over.is_set():
+            await _one_trial(http, me, tally, pause)
+    finally:
+        http.close()
+
+
+async def _one_trial(
+    http: Http, me: str, tally: Tally, pause: Callable[[], float] | None = None
+) -> None:
+    begin = Clock()
+    request = {"request_id": str(uuid.UUID(int=random.getrandbits(128))), "wait": 20}
+    status, lease = await http.post(f"/v1/workers/{me}/claim", request)
+    if status != 200:
+        if status != 204:
+            tally.failed("claim", status, lease)
+            await asyncio.sleep(0.05)
+        return
+    tally.claims.append(Clock() - begin)
+    path, params = f"/v1/attempts/{lease['token']}", lease["trial"]["params"]
+    for step in range(STEPS):
+        if pause is not None:
+            await asyncio.sleep(pause())
+        begin = Clock()
+        report = {"step": step, "value": loss(params, step), "learning_rate": 0.1}
+        status, verdict = await http.post(f"{path}/reports", {"reports": [report]})
+        tally.reports.append(Clock() - begin)
+        if status != 200:
+            tally.failed("report", status, verdict)
+            return
+        if verdict["verdict"] != "continue":
+            tally.finished()
+            return
+    begin = Clock()
+    status, answer = await http.post(f"{path}/complete", {})
+    tally.others.append(Clock() - begin)
+    if status != 200:
+        tally.failed("complete", status, answer)
+    tally.finished()
+
+
+async def beat(url: str, index: int, tally: Tally, rate: float) -> None:
+    """A fixed load of one kind of request, ``rate`` a second over one connection."""
+    http = await Http.connect(url)
+    try:
+        while not tally.over.is_set():
+            begin = Clock()
+            status, body = await http.send("GET", "/healthz")
+            tally.others.append(Clock() - begin)
+            if status != 200:
+                tally.failed("healthz", status, body)
+            await asyncio.sleep(1 / rate)
+    finally:
+        http.close()
+
+
+async def flood(url: str, path: str, tally: Tally) -> None:
+    """One request after the other; each counts as a report."""
+    http = await Http.connect(url)
+    try:
+        while True:
+            begin = Clock()
+            status, body = await http.post(path, {"step": 1, "value": 0.5})
+            tally.reports.append(Clock() - begin)
+            if status != 200:
+                tally.failed(path, status, body)
+    finally:
+        http.close()

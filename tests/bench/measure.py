@@ -1,0 +1,152 @@
+"""What a row of the service benchmark holds, and how it is printed and drawn."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+
+@dataclass
+class Row:
+    """One contender with so many workers; times in seconds."""
+
+    contender: str
+    workers: int
+    seconds: float = 0.0
+    trials: int = 0
+    claims: list[float] = field(default_factory=list)
+    reports: list[float] = field(default_factory=list)
+    errors: int = 0
+    cpu: float = 0.0  # of the system under test; a database server's not counted
+    note: str = ""
+
+    @property
+    def trials_per_second(self) -> float:
+        return self.trials / self.seconds if self.seconds else math.nan
+
+    @property
+    def reports_per_second(self) -> float:
+        return len(self.reports) / self.seconds if self.seconds else math.nan
+
+    @property
+    def requests_per_second(self) -> float:
+        """Claims, reports and completions; a pruned trial has no completion."""
+        return (len(self.reports) + 2 * self.trials) / self.seconds if self.seconds else math.nan
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "trials/s": self.trials_per_second,
+            "reports/s": self.reports_per_second,
+            "requests/s": self.requests_per_second,
+            "claim p50": 1e3 * quantile(self.claims, 0.5),
+            "claim p99": 1e3 * quantile(self.claims, 0.99),
+            "report p50": 1e3 * quantile(self.reports, 0.5),
+            "report p99": 1e3 * quantile(self.reports, 0.99),
+            "CPU ms/trial": 1e3 * self.cpu / self.trials if self.trials else math.nan,
+            "errors": self.errors,
+        }
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that this share of the values does not exceed; NaN of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else math.nan
+
+
+def medians(rows: Sequence[Row]) -> dict[str, float]:
+    """Figure by figure, the median over repeats of one row."""
+    figures = [row.figures() for row in rows]
+    return {name: median(f[name] for f in figures) for name in figures[0]}
+
+
+def table(rows: Iterable[list[Row]], base: str) -> str:
+    """Markdown, one line a contender and number of workers, with its ratio to ``base``."""
+    cells = [(repeats[0], medians(repeats)) for repeats in rows]
+    reference = {r.workers: f["trials/s"] for r, f in cells if r.contender == base}
+    names = list(cells[0][1]) if cells else []
+    lines = [
+        "| contender | W | " + " | ".join(names) + f" | x {base} |",
+        "|---" * (len(names) + 3) + "|",
+    ]
+    for row, figures in cells:
+        against = reference.get(row.workers, math.nan)
+        ratio = figures["trials/s"] / against if against else math.nan
+        shown = [_shown(figures[name]) for name in names] + [_shown(ratio)]
+        lines.append(f"| {row.contender} {row.note}| {row.workers} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def _shown(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def draw(rows: Iterable[list[Row]], path: Path) -> None:
+    """Trials a second over the number of workers, one line a contender."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for repeats in rows:
+        of_contender = lines.setdefault(repeats[0].contender, [])
+        of_contender.append((repeats[0].workers, medians(repeats)["trials/s"]))
+    for contender, points in lines.items():
+        axes.plot(*zip(*points, strict=True), marker="o", label=contender)
+    axes.set(xscale="log", yscale="log", xlabel="workers", ylabel="trials/s")
+    axes.legend(fontsize="small")
+    figure.savefig(path)
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU time so far of a process and all its descendants that live."""
+    return sum(_own_cpu(p) for p in tree(process))
+
+
+def memory_bytes(process: int) -> int:
+    """Resident memory of a process and all its descendants."""
+    pages = 0
+    for each in tree(process):
+        try:
+            pages += int(Path(f"/proc/{each}/statm").read_text().split()[1])
+        except OSError:
+            continue
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def tree(process: int) -> list[int]:
+    """A process and its descendants."""
+    try:
+        tasks = Path(f"/proc/{process}/task").iterdir()
+        children = [c for t in tasks for c in (t / "children").read_text().split()]
+    except OSError:
+        return []
+    return [process, *(p for child in children for p in tree(int(child)))]
+
+
+def _own_cpu(process: int) -> float:
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def machine() -> str:
+    """Machine and versions, in one line."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("optuna", "fastapi", "uvicorn", "sqlalchemy", "psycopg")
+    versions: Any = [f"{package} {version(package)}" for package in packages]
+    load = os.getloadavg()[0]
+    return (
+        f"{os.cpu_count()} CPU cores, Python {platform.python_version()}, {', '.join(versions)}; "
+        f"load average at the start {load:.1f}"
+    )

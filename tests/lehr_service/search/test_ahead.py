@@ -1,0 +1,159 @@
+"""Asking ahead: what a mirror suggests for pending points, and what it forgets of them."""
+
+import random
+
+import numpy as np
+import pytest
+from optuna.study import StudyDirection
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+
+from lehr.wire.trials import TrialState
+from lehr_service.search import Mirror, Suggestion, is_stale, most_ahead
+from lehr_service.search.ahead import MOST_AHEAD
+from lehr_service.search.thinning import Thinned
+
+from .stories import CONDITIONAL, SEED, define
+
+TPE = {"name": "tpe", "n_startup_trials": 4}
+
+
+def mirror_with(trials, **fields):
+    mirror = Mirror(define(CONDITIONAL, **fields), "s", SEED)
+    values = random.Random(3)
+    for _ in range(trials):
+        mirror.tell(mirror.ask().number, TrialState.COMPLETE, [values.random()])
+    mirror.take_changes()
+    return mirror
+
+
+def test_what_is_asked_ahead_is_what_is_asked():
+    ahead, usual = mirror_with(12, sampler=TPE), mirror_with(12, sampler=TPE)
+    with ahead.pretending([]):
+        made = [ahead.ask_ahead(12 + i) for i in range(3)]
+    assert [m.params for m in made] == [usual.ask().params for _ in range(3)]
+
+
+def test_a_mirror_forgets_what_it_pretended():
+    mirror, fresh = mirror_with(8, sampler=TPE), mirror_with(8, sampler=TPE)
+    with mirror.pretending([]):
+        mirror.ask_ahead(100)
+    assert mirror.size == 8
+    assert mirror.take_changes().trials == {}
+    assert mirror.ask() == fresh.ask()
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "nsga2"])
+def test_an_adopted_suggestion_is_a_trial_like_any_other(sampler):
+    if sampler == "cmaes":
+        pytest.importorskip("cmaes")
+    fields = {"sampler": {"name": sampler}}
+    maker, taker, asker = (mirror_with(6, **fields) for _ in range(3))
+    with maker.pretending([]):
+        suggestion = maker.ask_ahead(6)
+    asked = asker.ask()
+    assert taker.adopt(suggestion) == asked
+    assert taker.take_changes() == asker.take_changes()
+    for mirror in (taker, asker):
+        mirror.tell(6, TrialState.COMPLETE, [0.25])
+    assert taker.ask() == asker.ask()
+
+
+def test_pending_points_count_as_running():
+    mirror, usual = mirror_with(12, sampler=TPE), mirror_with(12, sampler=TPE)
+    with mirror.pretending([]):
+        first = mirror.ask_ahead(12)
+    with mirror.pretending([first]):
+        second = mirror.ask_ahead(13)
+    assert [first.params, second.params] == [usual.ask().params, usual.ask().params]
+
+
+def test_keys_tell_apart_what_is_searched():
+    narrower = CONDITIONAL | {"warmup": {"low": 0.0, "high": 0.05}}
+    keys = {Mirror(define(space), "s", SEED).key for space in (CONDITIONAL, narrower)}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("sampler", "expected"),
+    [
+        ({"name": "tpe"}, MOST_AHEAD),
+        ({"name": "tpe", "seed": 1}, 0),
+        ({"name": "tpe", "seed": 1, "ask_ahead": 5}, 5),
+        ({"name": "tpe", "ask_ahead": 0}, 0),
+        ({"name": "qmc"}, 0),
+        ({"name": "grid", "ask_ahead": 0}, 0),
+    ],
+)
+def test_who_asks_ahead(sampler, expected):
+    space = {"optimizer": {"sgd": {"learning_rate": [0.1, 0.2]}}}
+    assert most_ahead(define(space, sampler=sampler)) == expected
+
+
+def test_grids_are_never_asked_ahead():
+    with pytest.raises(ValueError, match="ask_ahead"):
+        define(CONDITIONAL, sampler={"name": "grid", "ask_ahead": 3})
+
+
+@pytest.mark.parametrize(
+    ("stale_after", "at_work", "last_fresh"),
+    [(0, 50, 10), (3, 50, 13), (None, 1, 18), (None, 30, 40)],
+)
+def test_staleness(stale_after, at_work, last_fresh):
+    study = define(CONDITIONAL, sampler=TPE | {"stale_after": stale_after})
+    suggestion = Suggestion({}, finished=10)
+    assert not is_stale(suggestion, study, last_fresh, at_work)
+    assert is_stale(suggestion, study, last_fresh + 1, at_work)
+
+
+def told(number, value):
+    trial = create_trial(state=OptunaState.COMPLETE, value=value)
+    trial.number = number
+    return trial
+
+
+@pytest.mark.parametrize("direction", [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE])
+def test_a_thinned_history_keeps_the_best_the_latest_and_a_sample(direction):
+    values = random.Random(1)
+    trials = [told(number, values.random()) for number in range(1000)]
+    kept = Thinned(200, direction).of(trials)
+    numbers = [trial.number for trial in kept]
+    best = sorted(trials, key=lambda t: t.value, reverse=direction == StudyDirection.MAXIMIZE)
+    assert len(kept) == 200
+    assert numbers == sorted(numbers)
+    assert {t.number for t in best[:60]} | set(range(940, 1000)) <= set(numbers)
+    assert 0.3 < np.mean(np.array(numbers) < 500) < 0.6
+
+
+def test_a_short_history_is_kept_whole_and_new_trials_are_seen_at_once():
+    thinned = Thinned(50, StudyDirection.MINIMIZE)
+    trials = [told(number, float(-number)) for number in range(80)]
+    assert thinned.of(trials[:50]) == trials[:50]
+    for count in range(51, 80):
+        assert thinned.of(trials[:count])[-1] is trials[count - 1]
+
+
+def test_scipys_logarithm_is_tpes_to_rounding(monkeypatch):
+    from optuna.samplers._tpe import _truncnorm
+
+    from lehr_service.search import hasten
+
+    own = _truncnorm._log_ndtr
+    monkeypatch.setattr(_truncnorm, "_log_ndtr", own)  # undoes what hasten does
+    assert hasten()
+    points = np.concatenate([-np.logspace(-8, 2.3, 500), np.logspace(-8, 1.5, 500)])
+    np.testing.assert_allclose(_truncnorm._log_ndtr(points), own(points), rtol=1e-9, atol=1e-15)
+
+
+def test_memory_takes_trials_back():
+    mirror = mirror_with(3, sampler={"name": "random"})
+    memory = mirror._memory
+    waiting = mirror.enqueue({"warmup": 0.01})
+    mirror.ask(waiting)
+    mirror.ask()
+    memory.forget_from(4)
+    assert (memory.size, memory.get_n_trials(0)) == (4, 4)
+    assert memory.get_trial(3).state == OptunaState.RUNNING
+    with pytest.raises(KeyError):
+        memory.get_trial(4)
+    assert mirror.ask().number == 4
