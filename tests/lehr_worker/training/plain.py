@@ -68,6 +68,11 @@ def fitted(
     return {name: values[0] for name, values in history.items()}
 
 
+def weights_of(model: keras.Model) -> list[np.ndarray]:
+    """Copies of all weights, as `get_weights` gives them without NumPy 2's warning on JAX."""
+    return [np.array(keras.ops.convert_to_numpy(w.value)) for w in model.weights]
+
+
 def synced(model: keras.Model) -> None:
     """On JAX `fit` keeps the variables' values to itself unless asked to give them back."""
     getattr(model, "jax_state_sync", lambda: None)()

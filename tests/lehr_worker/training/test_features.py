@@ -11,7 +11,7 @@ from lehr_worker.tasks.digits import digits
 from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import OutOfMemory
 
-from .plain import compiled, evaluated, fitted, plain_keras
+from .plain import compiled, evaluated, fitted, plain_keras, weights_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -144,15 +144,15 @@ def test_averaged_weights_are_judged_beside_the_raw_ones(trial, log):
         nonlocal count
         keep = min(0.8, (1 + count) / (10 + count))
         count += 1
-        for mean, weight in zip(average, model.get_weights(), strict=True):
+        for mean, weight in zip(average, weights_of(model), strict=True):
             mean += (1 - keep) * (weight - mean)
 
     keras.utils.set_random_seed(config.seed)
-    average += [w.copy() for w in compiled(various, config).get_weights()]
+    average += weights_of(compiled(various, config))
     data = some_digits("none")
     epochs = zip(seen.reports, bare.reports, plain_keras(various, config, follow), strict=True)
     for report, without, (model, _) in epochs:
-        weights = model.get_weights()
+        weights = weights_of(model)
         model.set_weights(average)
         expected = {f"ema_{name}": value for name, value in evaluated(model, data).items()}
         model.set_weights(weights)
@@ -200,7 +200,8 @@ def a_stream(batches: int | None = None, known: bool = True, short: bool = False
 
         def train(seed: int) -> Any:
             seeds.append(seed)
-            parts = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(70, seed=seed)
+            parts = tf.data.Dataset.from_tensor_slices((x, y))
+            parts = parts.shuffle(70, seed=seed, reshuffle_each_iteration=False)
             parts = parts.batch(batch_size)
             if short and len(seeds) > 2:
                 parts = parts.take(1)
@@ -214,9 +215,10 @@ def a_stream(batches: int | None = None, known: bool = True, short: bool = False
 
 @pytest.mark.parametrize(("known", "batches"), [(True, None), (False, 5), (True, 3)])
 def test_a_stream_equals_plain_keras(known, batches, trial, log):
+    keras.utils.set_random_seed(7)  # tf.data mixes TensorFlow's own seed into those it is given
     streamed, stream, seeds = a_stream(batches, known)
     seen, engine = log(), Engine({"streamed": streamed})
-    config = trial(ADAM, task="streamed", epochs=3, schedule={"name": "constant"})
+    config = trial(ADAM, task="streamed", epochs=3, seed=7, schedule={"name": "constant"})
     engine.train(trial(ADAM, task="streamed", epochs=1, seed=1), log().on_epoch)
     seeds.clear()
     engine.train(config, seen.on_epoch)

@@ -147,7 +147,7 @@ class Program(ABC):
     def _sweep(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """See `sweep`."""
 
-    def _forget(self, seed: int) -> None:
+    def _forget(self) -> None:
         """Let the back end forget what it keeps of models that are gone; it may keep nothing."""
         return
 
@@ -167,7 +167,7 @@ class Program(ABC):
         self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any], seed: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The variables of a new model and of a new optimizer on it."""
-        self._forget(seed)
+        self._forget()
         random.seed(seed)  # Keras draws its seeds from Python
         np.random.seed(seed)
         model = self._build_model(parameters)

@@ -11,6 +11,7 @@ from lehr_worker.training.program import Program
 
 EVALUATION_BATCH: Final = 1000
 STARTS_KEPT: Final = 40
+GLOBAL_SEED: Final = 0  # tf.data mixes it into the seeds of a stream, which must repeat elsewhere
 
 
 class TensorFlowProgram(Program):
@@ -19,6 +20,8 @@ class TensorFlowProgram(Program):
     _starts: ClassVar[int] = 0  # of all programs: what Keras and TensorFlow keep is the process's
 
     def __init__(self, *args: Any, xla: bool | None = None, **options: Any) -> None:
+        if TensorFlowProgram._starts == 0:
+            tf.random.set_seed(GLOBAL_SEED)
         self._may_fall_back = xla is None
         self._asked = xla
         super().__init__(*args, **options)
@@ -68,13 +71,13 @@ class TensorFlowProgram(Program):
         losses: np.ndarray = self._losses(tf.constant(order), tf.constant(rates)).numpy()
         return losses
 
-    def _forget(self, seed: int) -> None:
+    def _forget(self) -> None:
         # Setting TensorFlow's seed makes it forget its compiled functions as well (0.2 s a trial);
         # without that, though, it keeps something of every variable ever made (0.5 MB a trial), so
         # now and then it is made to forget.
         TensorFlowProgram._starts += 1
         if TensorFlowProgram._starts % STARTS_KEPT == 0:
-            tf.random.set_seed(seed)
+            tf.random.set_seed(GLOBAL_SEED)
 
     def _epoch(self, feed: Any, batches: int) -> Any:
         """The compiled epoch for feeds of this kind."""
