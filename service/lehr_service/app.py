@@ -47,6 +47,15 @@ from lehr_service.web import pages, static_files
 log = logging.getLogger(__name__)
 
 _READERS = 8
+_TAGS = [
+    {"name": "studies", "description": "what is searched, how far, and what came of it"},
+    {"name": "trials", "description": "the points of a study that were tried"},
+    {"name": "events", "description": "what happens in a study, as it happens"},
+    {"name": "plots", "description": "figures for Plotly"},
+    {"name": "workers", "description": "who trains, and how workers ask for trials"},
+    {"name": "attempts", "description": "what the holder of a lease sends"},
+    {"name": "health", "description": "for whoever watches the server"},
+]
 _LONGEST_SWEEP_SECONDS = 1.0
 
 
@@ -80,12 +89,15 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         summary="Hyperparameter search for optimizers, learning rates and decay schedules",
         lifespan=lifespan,
         redirect_slashes=False,
+        openapi_tags=_TAGS,
+        docs_url=None,  # FastAPI's page loads its parts from another server; ours does not
+        redoc_url=None,
         dependencies=[Depends(no_unknown_query)],
     )
     errors.install(app)
     app.add_middleware(Guard, settings=settings)
-    # The busiest are found first.
-    for part in (attempts, workers, events, exports, plots, trials, studies, health):
+    # The busiest are found first; trials' paths before studies'.
+    for part in (attempts, workers, trials, studies, events, exports, plots, health):
         app.include_router(part.router)
     for web in (pages, static_files):
         app.include_router(web.router)

@@ -165,6 +165,8 @@ def test_scripts_and_styles_come_from_here_and_stay_in_caches(http):
     urls = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
     assert len(urls) >= 3
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
+    urls += re.findall(r'(?:src|href)="(/static/[^"]+)"', text_of(http.get("/docs")))
+    assert any("swagger" in url for url in urls)
     for url in [*urls, "/static/plotly.min.js?v=1"]:
         answer = http.get(url)
         assert answer.status_code == 200

@@ -210,4 +210,6 @@ def test_one_signs_in_and_tabs_work_with_the_keyboard(
     page.go_back()
     page.wait_for_selector("#tab[data-kind=history]")
     me.accessible()
+    page.goto("/docs")
+    page.wait_for_selector("#swagger .opblock[id*=stream]")
     assert not me.complaints

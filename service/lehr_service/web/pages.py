@@ -130,6 +130,11 @@ async def range_tests_page(name: StudyName, here: Here) -> Response:
     return _page("range_tests.html", **await here.read(look))
 
 
+@router.get("/docs")
+async def docs_page() -> Response:
+    return _page("docs.html")
+
+
 @router.get("/workers")
 async def workers_page(here: Here) -> Response:
     return _page("workers.html", **await here.read(partial(views.workers_page, now=here.clock())))

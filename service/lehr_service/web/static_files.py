@@ -1,4 +1,4 @@
-"""The files that pages load: ours, and Plotly's script from its Python package."""
+"""The files that pages load: ours, and those of Plotly and Swagger from Python packages."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _OURS = ("app.js", "style.css", "icon.svg")
-_PLOTLY = "plotly.min.js"
+_PACKAGED = {  # files that Python packages bring along, so that pages need no other server
+    "plotly.min.js": ("plotly", "package_data"),
+    "swagger-ui-bundle.js": ("fastapi_swagger", "resources"),
+    "swagger-ui.css": ("fastapi_swagger", "resources"),
+}
 
 
 @cache
 def _content(name: str) -> tuple[bytes, bytes]:
     """A file, plain and compressed."""
-    if name == _PLOTLY:
-        file = files("plotly").joinpath("package_data", _PLOTLY)
-    else:
-        file = files("lehr_service.web").joinpath("static", name)
-    plain = file.read_bytes()
+    package, folder = _PACKAGED.get(name, ("lehr_service.web", "static"))
+    plain = files(package).joinpath(folder, name).read_bytes()
     return plain, gzip.compress(plain, 6, mtime=0)
 
 
@@ -41,7 +42,7 @@ def address(name: str) -> str:
 
 @router.get("/static/{name}")
 def static(name: str, request: Request, v: str = "") -> Response:
-    if name not in (*_OURS, _PLOTLY):
+    if name not in (*_OURS, *_PACKAGED):
         raise NotFound(f"there is no file {name!r:.80}")
     plain, compressed = _content(name)
     kept = "public, max-age=31536000, immutable" if v else "no-cache"

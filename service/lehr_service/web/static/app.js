@@ -381,6 +381,9 @@ async function showRangeTest(place, test) {
   if (list.childElementCount) place.append(make("p", {}, "Suggestions (dotted), mean of the repeats:"), list);
 }
 
+for (const place of all("[data-openapi]")) {
+  SwaggerUIBundle({ url: place.dataset.openapi, domNode: place, validatorUrl: null, deepLinking: true });
+}
 wireForms();
 follow();
 poll();
