@@ -18,7 +18,7 @@ from rich.text import Text
 
 from lehr.wire.studies import Counts, Limits, Objective, Pruning, Study
 from lehr.wire.trials import Trial
-from lehr.wire.workers import Worker
+from lehr.wire.workers import Worker, WorkerAttempt
 
 _WIDTH_OF_FILES = 200
 _COLOURS = {
@@ -166,13 +166,19 @@ def workers_table(workers: Iterable[Worker]) -> Table:
         shown.add_row(
             worker.name,
             state(worker.state),
-            ", ".join(f"{a.study}/{a.trial}" for a in worker.running),
+            ", ".join(map(_running, worker.running)),
             ", ".join(map(_device, worker.devices)),
             ", ".join(worker.tasks),
             f"{duration(worker.heard_at, None)} ago",
             worker.id,
         )
     return shown
+
+
+def _running(attempt: WorkerAttempt) -> str:
+    tested = attempt.range_test
+    what = attempt.trial if tested is None else f"range test of {tested}"
+    return f"{attempt.study}/{what}"
 
 
 def _device(device: Any) -> str:
@@ -196,6 +202,9 @@ def study_sheet(study: Study) -> Table:
         *((("saved", saved(study.pruning)),) if study.pruning.pruned else ()),
         ("took", duration(study.created_at, study.finished_at)),
     ]
+    for optimizer, test in study.range_tests.items():
+        found = f": search {test.bounds.low:.2g} to {test.bounds.high:.2g}" if test.bounds else ""
+        lines.append((f"range test of {optimizer}", state(test.state).append(found)))
     if definition.labels:
         lines.append(("labels", params(definition.labels)))
     if study.best:

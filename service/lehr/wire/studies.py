@@ -28,6 +28,7 @@ from lehr.wire.base import (
     Wire,
 )
 from lehr.wire.definitions import parse_space, space_of
+from lehr.wire.range_tests import RangeTestSummary
 from lehr.wire.search import PRUNERS, SAMPLERS, check_pruner, check_sampler, read_choice
 from lehr.wire.space import (
     Choice,
@@ -207,7 +208,9 @@ class StudyDefinition(Wire):
         ),
     ] = Field(
         description="optimizers and schedules by name, each with its arguments: a scalar is a "
-        "constant, a list a choice, {low, high, log, step, int} a range"
+        "constant, a list a choice, {low, high, log, step, int} a range; a learning_rate may be "
+        "{range_test: {start, end, updates, seeds, reuse}}: a worker then tests first at which "
+        "rates the loss falls, and those are searched"
     )
     training: Training
     sampler: Sampler = Field(default_factory=lambda: {"name": "tpe"})
@@ -374,6 +377,9 @@ class Study(Wire):
     epochs: int = Field(default=0, description="epochs reported so far, over all trials")
     best: Trial | None = Field(default=None, description="null with several objectives")
     pruning: Pruning = Field(default_factory=Pruning)
+    range_tests: dict[str, RangeTestSummary] = Field(
+        default_factory=dict, description="by optimizer, in short; no trial starts before they end"
+    )
     definition: StudyDefinition
     created_at: Moment
     finished_at: Moment | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from lehr.wire.workers import Lease
+from lehr.wire.workers import AnyLease
 from lehr_service.api.deps import Server
 from lehr_service.errors import StudyDeleted
 from lehr_service.operations import dispatch
 from lehr_service.storage import workers
 
 
-async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> Lease | None:
+async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> AnyLease | None:
     """A lease, or None after ``wait`` seconds without work.
 
     A request that is sent again while its first sending still waits joins it, so that one request
@@ -23,11 +23,11 @@ async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> L
         task = asyncio.create_task(_wait(here, worker_id, request_id, here.clock() + wait))
         here.claims[key] = task
         task.add_done_callback(lambda _: here.claims.pop(key, None))
-    lease: Lease | None = await asyncio.shield(here.claims[key])
+    lease: AnyLease | None = await asyncio.shield(here.claims[key])
     return lease
 
 
-async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> Lease | None:
+async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> AnyLease | None:
     with here.changes.watch("work") as watch:
         noted = 0.0
         while True:
@@ -47,7 +47,7 @@ async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> 
 
 async def _first_lease(
     here: Server, study_ids: list[int], worker_id: str, request_id: str
-) -> Lease | None:
+) -> AnyLease | None:
     act = partial(dispatch.claim, worker_id=worker_id, request_id=request_id)
     for study_id in study_ids:
         try:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from lehr.wire.space import Resolved, resolve
+from lehr.wire.space import range_tests as range_tests_of
 from lehr.wire.studies import Objective, StudyState
 from lehr.wire.trials import TrialState
-from lehr.wire.workers import Lease, LeaseTraining
+from lehr.wire.workers import AnyLease, Lease, LeaseTraining
 from lehr_service.domain import study as study_rules
 from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial
 from lehr_service.errors import WorkerUnknown
+from lehr_service.operations import attempts as beginnings
+from lehr_service.operations import range_tests
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, report_view, trial_view
 from lehr_service.search import SearchError
 from lehr_service.storage import attempts, reports, studies, trials, workers
+from lehr_service.storage import range_tests as test_rows
 
 _TOKEN = re.compile(r"([0-9a-f]{1,7})-[0-9a-f]{32}")
 
@@ -49,8 +52,16 @@ def choose_study(connection: Connection, worker_id: str, request_id: str) -> Can
     if worker.draining:
         return Candidates([], draining=True)
     open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
-    eligible = [s for s in open_studies if _has_work(s)]
+    able = range_tests.ABILITY in worker.abilities
+    eligible = [s for s in open_studies if _has_work(s) or _has_test(connection, s, able)]
     return Candidates([study.id for study in sorted(eligible, key=_claim_to_share)])
+
+
+def _has_test(connection: Connection, study: Study, able: bool) -> bool:
+    """Whether there is a range test to run, or none any more that has to be run."""
+    if not study_rules.may_test(study):
+        return False
+    return able or test_rows.some_are_known(connection, study.id)
 
 
 def _has_work(study: Study) -> bool:
@@ -64,16 +75,19 @@ def _has_work(study: Study) -> bool:
 
 
 def _claim_to_share(study: Study) -> tuple[float, float, int]:
-    return study.running / study.definition.weight, study.virtual_time, study.id
+    at_work = study.running + study.range_tests_running
+    return at_work / study.definition.weight, study.virtual_time, study.id
 
 
-def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
-    """Lease a trial of the study to a worker; None where there is nothing to do.
+def claim(desk: Desk, worker_id: str, request_id: str) -> AnyLease | None:
+    """Lease a trial or range test of the study to a worker; None where there is nothing to do.
 
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
     first heartbeat is noticed too. The same request id gets the same lease.
     """
     answered = desk.ledger.claimed(desk.unflushed, worker_id, request_id)
+    if answered is not None and answered.kind == "range_test":
+        return range_tests.lease(desk, answered)
     if answered is not None:
         return lease(desk, answered)
     worker = workers.get(desk.unflushed, worker_id)
@@ -82,6 +96,10 @@ def claim(desk: Desk, worker_id: str, request_id: str) -> Lease | None:
     desk.settle()
     if worker.draining or desk.study.definition.task not in worker.tasks:
         return None
+    if desk.study.range_tests_waiting:
+        tested = range_tests.claim(desk, worker, request_id)
+        if tested is not None:
+            return range_tests.lease(desk, tested)
     try:
         trial = _next_trial(desk)
     except SearchError as error:
@@ -120,7 +138,13 @@ def _waiting_trial(desk: Desk, trial: Trial) -> Trial | None:
     if trial.params is not None:
         return trial
     asked = desk.mirror.ask(trial.number)
-    return replace(trial, params=asked.params)
+    return replace(trial, params=asked.params | _given_rates(desk.study, trial))
+
+
+def _given_rates(study: Study, trial: Trial) -> dict[str, float]:
+    """Learning rates as they were given: the sampler sees them within a range test's bounds."""
+    tested = {f"{name}.learning_rate" for name in range_tests_of(study.definition.space)}
+    return {n: float(v) for n, v in trial.fixed_params.items() if n in tested}
 
 
 def _start(desk: Desk, trial: Trial, worker: workers.Worker, request_id: str) -> Attempt:
@@ -132,19 +156,7 @@ def _start(desk: Desk, trial: Trial, worker: workers.Worker, request_id: str) ->
         worker=worker.name,
         started_at=trial.started_at if trial.started_at is not None else desk.now,
     )
-    attempt = Attempt(
-        token=f"{desk.study.id:x}-{secrets.token_hex(16)}",
-        study_id=desk.study.id,
-        trial=trial.number,
-        attempt=trial.attempts,
-        worker_id=worker.id,
-        outcome=None,
-        started_at=desk.now,
-    )
-    desk.ledger.add_attempt(attempt, request_id)
-    desk.change(virtual_time=desk.study.virtual_time + 1 / desk.study.definition.weight)
-    desk.heard.add(worker.id)
-    return attempt
+    return beginnings.begin(desk, worker, request_id, "trial", trial.number, trial.attempts)
 
 
 def study_of(token: str) -> int | None:

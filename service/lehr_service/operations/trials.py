@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from lehr.wire.range_tests import RangeTest as RangeTestView
 from lehr.wire.studies import StudyState
 from lehr.wire.trials import Outcome, TrialState
 from lehr.wire.trials import Trial as TrialView
@@ -18,6 +19,7 @@ from lehr_service.errors import (
     InvalidTransition,
     LeaseLost,
 )
+from lehr_service.operations import range_tests
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, trial_view
 from lehr_service.search import SearchError, check_enqueued
@@ -188,9 +190,11 @@ def _stop_at_target(desk: Desk, trial: Trial) -> None:
         desk.move(StudyState.STOPPING, reason)
 
 
-def fail(desk: Desk, token: str, failure: Failure) -> TrialView:
+def fail(desk: Desk, token: str, failure: Failure) -> TrialView | RangeTestView:
     """End an attempt without a result; asked again, answer the same."""
-    attempt = desk.attempt(token)
+    attempt = desk.attempt(token, None)
+    if attempt.kind == "range_test":
+        return range_tests.fail(desk, attempt, failure)
     trial = desk.trial(attempt.trial)
     outcome = Outcome(failure.outcome)
     if attempt.outcome is not outcome:

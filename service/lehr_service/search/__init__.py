@@ -2,7 +2,7 @@
 
 from lehr_service.search.checks import check_definition, check_enqueued
 from lehr_service.search.errors import SearchError
-from lehr_service.search.mirror import Asked, Changes, Mirror, TrialSnapshot
+from lehr_service.search.mirror import Asked, Changes, Mirror, TrialSnapshot, narrowing
 from lehr_service.search.pruners import Decision
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "TrialSnapshot",
     "check_definition",
     "check_enqueued",
+    "narrowing",
 ]

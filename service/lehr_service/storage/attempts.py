@@ -55,6 +55,7 @@ def by_request(connection: Connection, worker_id: str, request_id: str) -> Attem
 def running_of_trial(connection: Connection, study_id: int, number: int) -> Attempt | None:
     running = and_(
         attempts.c.study_id == study_id,
+        attempts.c.kind == "trial",
         attempts.c.trial == number,
         attempts.c.outcome.is_(None),
     )
@@ -64,10 +65,24 @@ def running_of_trial(connection: Connection, study_id: int, number: int) -> Atte
 def history(connection: Connection, study_id: int, number: int) -> list[Attempt]:
     query = (
         select(*_COLUMNS)
-        .where(attempts.c.study_id == study_id, attempts.c.trial == number)
+        .where(
+            attempts.c.study_id == study_id,
+            attempts.c.kind == "trial",
+            attempts.c.trial == number,
+        )
         .order_by(attempts.c.attempt)
     )
     return [_attempt(row) for row in connection.execute(query).all()]
+
+
+def running_of_range_test(connection: Connection, study_id: int, number: int) -> Attempt | None:
+    running = and_(
+        attempts.c.study_id == study_id,
+        attempts.c.kind == "range_test",
+        attempts.c.trial == number,
+        attempts.c.outcome.is_(None),
+    )
+    return _one(connection, running)
 
 
 def running_of_worker(connection: Connection, worker_id: str) -> list[Attempt]:

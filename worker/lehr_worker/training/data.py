@@ -1,6 +1,6 @@
 """What a program reads its batches from: arrays on the device, or a stream of batches."""
 
-from collections.abc import Iterator
+import math
 from typing import Any, Final
 
 import keras
@@ -19,7 +19,7 @@ class DeviceData:
 
     def __init__(self, data: Data) -> None:
         train = (data.x_train, data.y_train)
-        weights = _weights(data)
+        weights = sample_weights(data)
         with raises_out_of_memory():
             self.train = _tensors(train if weights is None else (*train, weights))
             self.validation = _tensors((data.x_validation, data.y_validation))
@@ -69,12 +69,12 @@ class StreamData:
         """Batches in an epoch."""
         return self._batches
 
-    def feed(self, seed: int, epoch: int, batches: int, batch_size: int) -> Iterator[Any]:
-        """The epoch's batches."""
+    def feed(self, seed: int, epoch: int, batches: int, batch_size: int) -> Any:
+        """The dataset of the epoch's batches."""
         draw = int(np.random.default_rng((seed, epoch)).integers(2**63))
         dataset = self._train(draw)
         # -1 is tf.data.AUTOTUNE: as many batches ahead as keep the training busy.
-        return iter(dataset.prefetch(-1) if hasattr(dataset, "prefetch") else dataset)
+        return dataset.prefetch(-1) if hasattr(dataset, "prefetch") else dataset
 
 
 def prepared(data: Data | Stream) -> DeviceData | StreamData:
@@ -82,7 +82,7 @@ def prepared(data: Data | Stream) -> DeviceData | StreamData:
     return StreamData(data) if isinstance(data, Stream) else DeviceData(data)
 
 
-def _weights(data: Data) -> np.ndarray | None:
+def sample_weights(data: Data) -> np.ndarray | None:
     """Each training sample's weight, float32; None if all weigh the same."""
     weights = None if data.sample_weight is None else np.asarray(data.sample_weight, np.float32)
     if data.class_weight is None:
@@ -116,10 +116,8 @@ def _flat(nest: Any) -> list[Any]:
 
 
 def _nbytes(tensor: Any) -> int:
-    return (
-        int(np.prod(tensor.shape))
-        * np.dtype(keras.backend.standardize_dtype(tensor.dtype)).itemsize
-    )
+    itemsize: int = np.dtype(keras.backend.standardize_dtype(tensor.dtype)).itemsize
+    return itemsize * math.prod(int(length) for length in tensor.shape)
 
 
 def _samples(part: str, nest: Any) -> int:

@@ -54,8 +54,9 @@ class JaxProgram(Program):
         keeps = np.zeros_like(rates) if keeps is None else keeps
         carry = self._values(), [variable.value for variable in self._averages]
         if isinstance(self._data, StreamData):
+            batches = iter(feed)
             for index in range(len(rates)):
-                batch = _next(feed, index, len(rates))
+                batch = _next(batches, index, len(rates))
                 carry = self._update(carry, batch, rates[index], keeps[index], self._numbers())
         else:
             carry = self._epoch(carry, self._data.train, feed, rates, keeps, self._numbers())
@@ -82,7 +83,7 @@ class JaxProgram(Program):
 
     def _sweep(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
         if isinstance(self._data, StreamData):
-            raise ValueError("a sweep needs a task whose data are arrays")
+            raise TypeError("a sweep needs arrays")
         losses = self._losses(self._values(), self._data.train, order, rates, self._numbers())
         return np.asarray(losses)
 

@@ -87,7 +87,7 @@ class Program(ABC):
             if judged is None:
                 return self._evaluate()
             weights = self.model.trainable_variables
-            current = [variable.numpy() for variable in weights]
+            current = [_numpy(variable) for variable in weights]
             _assign(weights, judged)
             metrics = self._evaluate()
             _assign(weights, current)
@@ -114,7 +114,7 @@ class Program(ABC):
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that training changes: weights, seed states, slots, counters, averages."""
-        return {name: variable.numpy() for name, variable in self._variables()}
+        return {name: _numpy(variable) for name, variable in self._variables()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from a `state()` of an equal program. Raises BadCheckpoint if it is not one."""
@@ -174,7 +174,7 @@ class Program(ABC):
         fresh = optimizers.create(optimizer, scaled=optimizers.is_scaled(self.model.optimizer))
         fresh.build(model.trainable_variables)
         slots = optimizers.variables(fresh)
-        return [v.numpy() for v in model.variables], [v.numpy() for v in slots]
+        return [_numpy(v) for v in model.variables], [_numpy(v) for v in slots]
 
     def _build_optimizer(self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
         self._optimizer = optimizers.create(optimizer)
@@ -195,8 +195,13 @@ def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
         variable.assign(value)
 
 
+def _numpy(variable: Any) -> np.ndarray:
+    value = variable.value
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+
+
 def _copy(variable: Any) -> Any:
-    return keras.Variable(variable.numpy(), dtype=variable.dtype, trainable=False)
+    return keras.Variable(_numpy(variable), dtype=variable.dtype, trainable=False)
 
 
 def _is_float(variable: Any) -> bool:
@@ -204,4 +209,5 @@ def _is_float(variable: Any) -> bool:
 
 
 def _size(variable: Any) -> int:
-    return math.prod(variable.shape) * int(np.dtype(variable.dtype).itemsize)
+    itemsize: int = np.dtype(variable.dtype).itemsize
+    return math.prod(int(length) for length in variable.shape) * itemsize

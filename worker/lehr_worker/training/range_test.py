@@ -3,7 +3,7 @@
 See `lehr.range_tests` for what a range test is and what is made of its losses.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,19 @@ def measure(config: RangeTestConfig, modules: Iterable[str] = ()) -> list[range_
 
 
 def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.Curve]:
-    """The curve of each seed.
+    """The curve of each seed. Raises as ``losses``."""
+    rates = range_tests.growing_rates(config.start, config.end, config.updates)
+    return [range_tests.cut(rates, measured) for measured in losses(config, tasks).values()]
+
+
+def losses(
+    config: RangeTestConfig,
+    tasks: Mapping[str, Task],
+    goes_on: Callable[[], bool] = lambda: True,
+) -> dict[int, list[float]]:
+    """The losses of each seed, one an update; what follows a divergence may be no number.
+
+    ``goes_on`` is asked before each seed; after it says no, the seeds so far are returned.
 
     Raises ValueError for a configuration that cannot be (the message starts with the field),
     OutOfMemory, and what loading the task's data raises.
@@ -64,13 +76,15 @@ def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.
     batch_size = parameters["batch_size"]
     data.batches(batch_size)
     program = make_program(task, parameters, optimizer, data, xla=False)
-    curves = []
+    measured = {}
     for seed in config.seeds:
+        if not goes_on():
+            break
         program.reset(parameters, optimizer, seed)
         order = batches(seed, data.samples, batch_size, config.updates)
-        losses = program.sweep(order, np.array(rates, np.float32))
-        curves.append(range_tests.cut(rates, [float(loss) for loss in losses]))
-    return curves
+        swept = program.sweep(order, np.array(rates, np.float32))
+        measured[seed] = [float(loss) for loss in swept]
+    return measured
 
 
 def batches(seed: int, samples: int, batch_size: int, updates: int) -> np.ndarray:

@@ -42,6 +42,7 @@ class TensorFlowProgram(Program):
     ) -> dict[str, float]:
         if keeps is None:
             keeps = np.zeros(0, np.float32)
+        feed = iter(feed) if self._data.is_stream else feed
         try:
             return _floats(self._epoch(feed, len(rates))(feed, rates, keeps))
         except tf.errors.OutOfRangeError:
@@ -133,6 +134,8 @@ class TensorFlowProgram(Program):
         return metrics
 
     def _trace_sweep(self, order: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
+        if isinstance(self._data, StreamData):
+            raise TypeError("a sweep needs arrays")
         samples = self._data.train
 
         def update(index: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
