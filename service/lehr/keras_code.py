@@ -25,6 +25,7 @@ import numpy as np
 
 from lehr.schedules import build
 from lehr_worker.tasks.registry import load
+from lehr_worker.training.data import prepared, sample_weights
 
 EPOCHS, SEED = {epochs}, {seed}
 MODULES = []  # modules with tasks of your own, as given to `lehr work --tasks`
@@ -32,8 +33,9 @@ MODULES = []  # modules with tasks of your own, as given to `lehr work --tasks`
 task = load(MODULES)[{task!r}]
 parameters = task.complete({parameters})
 data = task.load_data(parameters)
-batch_size = parameters["batch_size"]
-updates = len(data.x_train) // batch_size  # in an epoch; the last few samples sit it out
+source = prepared(data)
+batch_size, accumulated = parameters["batch_size"], {accumulated!r}  # batches to an update
+updates = source.batches(batch_size) // accumulated  # in an epoch; the last samples sit it out
 
 random.seed(SEED)
 np.random.seed(SEED)
@@ -50,6 +52,8 @@ learning_rate = build(
     epochs=EPOCHS,
     updates_per_epoch=updates,
     direction={direction!r},
+    batch_size=batch_size,
+    samples=source.samples,
 )
 
 
@@ -59,23 +63,29 @@ class FollowSchedule(keras.callbacks.Callback):
     first = 0
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.model.optimizer.learning_rate = learning_rate(self.first + batch)
+        getattr(self.model, "jax_state_sync", lambda: None)()  # or JAX would not see the new rate
+        self.model.optimizer.learning_rate = learning_rate(self.first + batch // accumulated)
 
 
+def epoch_arguments(epoch):
+    """What `fit` gets: the epoch's batches in the order of the search."""
+    size = learning_rate.batch_size(epoch)
+    batches = source.batches(size) // accumulated * accumulated
+    feed = source.feed(SEED, epoch, batches, size)
+    if source.is_stream:
+        return {{"x": feed, "steps_per_epoch": batches}}
+    rows, weights = feed.reshape(-1), sample_weights(data)
+    x, y = keras.tree.map_structure(lambda part: part[rows], (data.x_train, data.y_train))
+    weights = None if weights is None else weights[rows]
+    return {{"x": x, "y": y, "sample_weight": weights, "batch_size": size, "shuffle": False}}
+
+
+validation = (data.validation,) if source.is_stream else (data.x_validation, data.y_validation)
 follow = FollowSchedule()
 for epoch in range(EPOCHS):
-    order = np.random.default_rng((SEED, epoch)).permutation(len(data.x_train))
-    order = order[: updates * batch_size]
-    follow.first = epoch * updates
-    model.fit(
-        data.x_train[order],
-        data.y_train[order],
-        batch_size=batch_size,
-        shuffle=False,
-        callbacks=[follow],
-        verbose=0,
-    )
-    metrics = model.evaluate(data.x_validation, data.y_validation, return_dict=True, verbose=0)
+    follow.first = learning_rate.first_update(epoch)
+    model.fit(**epoch_arguments(epoch), callbacks=[follow], verbose=0)
+    metrics = model.evaluate(*validation, return_dict=True, verbose=0)
     metrics = {{f"val_{{name}}": value for name, value in metrics.items()}}
     learning_rate.observe(metrics.get({metric!r}))
     print(f"epoch {{epoch + 1}}/{{EPOCHS}}", {{k: round(v, 4) for k, v in metrics.items()}})
@@ -103,6 +113,7 @@ def keras_code(definition: StudyDefinition, trial: Trial, seed: int) -> str:
         task=definition.task,
         parameters=pprint.pformat(point.parameters),
         optimizer=_optimizer(point.optimizer),
+        accumulated=point.optimizer.get("gradient_accumulation_steps", 1),
         schedule=pprint.pformat(point.schedule, sort_dicts=False),
         learning_rate=point.optimizer["learning_rate"],
         warmup=point.warmup,

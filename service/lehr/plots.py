@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Report, Trial, TrialState
 
 _COLOURS = 10
+
+
+@dataclass(frozen=True)
+class RangePicture:
+    """What is drawn of a range test."""
+
+    title: str
+    curves: Sequence[Curve]
+    found: Mapping[str, Spread]
+    search: Bounds
 
 
 def save_curves(
@@ -28,18 +39,12 @@ def save_curves(
     _save(draw_curves(definition, trials, reports, best), file)
 
 
-def save_range_test(
-    file: Path,
-    title: str,
-    curves: Sequence[Curve],
-    found: Mapping[str, Spread],
-    search: Bounds,
-) -> None:
-    """Write the figure of ``draw_range_test`` to a file; its ending says in which format.
+def save_range_tests(file: Path, tests: Sequence[RangePicture]) -> None:
+    """Write the figure of ``draw_range_tests`` to a file; its ending says in which format.
 
     Raises LehrError where matplotlib is missing, or the file cannot be written.
     """
-    _save(draw_range_test(title, curves, found, search), file)
+    _save(draw_range_tests(tests), file)
 
 
 def draw_curves(
@@ -89,16 +94,24 @@ def draw_curves(
     return figure
 
 
-def draw_range_test(
-    title: str, curves: Sequence[Curve], found: Mapping[str, Spread], search: Bounds
-) -> Any:
+def draw_range_tests(tests: Sequence[RangePicture]) -> Any:
     """A matplotlib figure: smoothed loss by learning rate, a line a seed, over the batches' losses.
 
-    Each rule has a colour: a line at its mean, a band over its seeds; grey is what the search
-    leaves out. Raises LehrError where matplotlib is missing.
+    Tests stand one below the other. Each rule has a colour: a line at its mean, a band over its
+    seeds; grey is what the search leaves out. Raises LehrError where matplotlib is missing.
     """
-    figure = _figure(9, 5)
-    axes = figure.subplots()
+    figure = _figure(9, 5 * len(tests))
+    for axes, test in zip(figure.subplots(len(tests), squeeze=False)[:, 0], tests, strict=True):
+        _draw_range_test(axes, test)
+    return figure
+
+
+def _draw_range_test(axes: Any, test: RangePicture) -> None:
+    axes.set_title(f"range test: {test.title}")
+    curves, found, search = [c for c in test.curves if c.rates], test.found, test.search
+    if not curves:
+        axes.text(0.5, 0.5, "no loss was a number", ha="center", transform=axes.transAxes)
+        return
     for curve in curves:
         axes.plot(curve.rates, curve.losses, ".", color="0.75", markersize=2, zorder=1)
     for curve in curves:
@@ -119,11 +132,9 @@ def draw_range_test(
         ylim=(lowest - margin, highest + margin),
         xlabel="learning rate",
         ylabel="loss of a batch, smoothed",
-        title=f"range test: {title}",
     )
     axes.grid(alpha=0.3)
     axes.legend(title=f"search {search.low:.2g} to {search.high:.2g}", fontsize="small")
-    return figure
 
 
 def _figure(width: float, height: float) -> Any:

@@ -30,6 +30,9 @@ LEFT_OUT: Final = 0.1
 WIDENING: Final = math.sqrt(10.0)
 """Bounds reach so many times beyond the lowest and the highest suggestion: half a decade."""
 
+FLAT: Final = 1e-9
+"""A loss that falls by no more than this share of itself does not fall: that is rounding."""
+
 LEAST_UPDATES: Final = 20
 
 
@@ -152,7 +155,7 @@ def suggestions(curve: Curve) -> dict[str, float]:
     """The rate that each rule suggests for one curve. Raises NoSuggestion."""
     first = int(curve.updates * LEFT_OUT)
     rates, smoothed = curve.rates[first:], curve.smoothed[first:]
-    if not smoothed or min(smoothed) == smoothed[0]:
+    if not smoothed or smoothed[0] - min(smoothed) <= FLAT * abs(smoothed[0]):
         if curve.diverged_at is None:
             raise NoSuggestion(f"the loss did not fall up to {curve.rates[-1]:.2g}; raise the end")
         raise NoSuggestion(
@@ -162,8 +165,16 @@ def suggestions(curve: Curve) -> dict[str, float]:
 
 
 def spreads(curves: Sequence[Curve]) -> dict[str, Spread]:
-    """What each rule suggests over the curves of several seeds. Raises NoSuggestion."""
-    suggested = [suggestions(curve) for curve in curves]
+    """What each rule suggests over the curves of several seeds; those that suggest nothing do not
+    count. Raises NoSuggestion where none does."""
+    suggested, nothing = [], NoSuggestion("there is no curve")
+    for curve in curves:
+        try:
+            suggested.append(suggestions(curve))
+        except NoSuggestion as error:
+            nothing = error
+    if not suggested:
+        raise nothing
     return {name: _spread([rates[name] for rates in suggested]) for name in RULES}
 
 

@@ -126,6 +126,19 @@ class LeaseLost(Conflict):
         super().__init__(f"this attempt ended as {outcome}; stop training, nothing is stored")
 
 
+class WrongKind(Conflict):
+    """The attempt is one at a trial, or at a range test, and this is for the other."""
+
+    code = "wrong_kind"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            "this attempt runs a range test: send its losses to /v1/attempts/TOKEN/range_test"
+            if kind == "range_test"
+            else "this attempt trains a trial: it has reports and a completion"
+        )
+
+
 class Malformed(ServiceError):
     status, code = 400, "malformed"
 

@@ -202,6 +202,8 @@ def _opens(before: Study, after: Study) -> bool:
     """Whether a claim that found nothing before may find a trial now."""
     return (
         after.running < before.running
+        or after.range_tests_running < before.range_tests_running
+        or after.is_testing is not before.is_testing
         or after.waiting > before.waiting
         or after.state is not before.state
         or after.definition is not before.definition

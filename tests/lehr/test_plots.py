@@ -3,7 +3,7 @@
 import pytest
 
 from lehr.errors import LehrError
-from lehr.plots import draw_curves, draw_range_test, save_curves
+from lehr.plots import RangePicture, draw_curves, draw_range_tests, save_curves
 from lehr.range_tests import bounds, cut, growing_rates, spreads
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Report, Trial
@@ -78,7 +78,10 @@ def test_a_range_test_is_drawn_with_its_suggestions_and_bounds():
     ]
     found = spreads(curves)
     search = bounds(found, 1e-6, 1.0)
-    (axes,) = draw_range_test("digits", curves, found, search).axes
+    test = RangePicture("digits", curves, found, search)
+    silent = RangePicture("nothing", [cut(rates, [float("nan")] * 100)], {}, search)
+    axes, below = draw_range_tests([test, silent]).axes
+    assert [text.get_text() for text in below.texts] == ["no loss was a number"]
     drawn = [tuple(line.get_ydata()) for line in axes.lines]
     assert all(curve.losses in drawn and curve.smoothed in drawn for curve in curves)
     means = {line.get_label(): line.get_xdata()[0] for line in axes.lines}

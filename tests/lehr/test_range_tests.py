@@ -158,6 +158,7 @@ def test_the_first_tenth_is_not_looked_at():
     ("losses", "said"),
     [
         ([1.0 + 0.01 * i for i in range(40)], "raise the end"),
+        ([0.7] * 40, "raise the end"),
         ([1.0] * 2 + [math.nan] * 38, "diverged at 2.*lower the start"),
         ([1.0 + 0.01 * i for i in range(30)] + [math.nan] * 10, "diverged at .*lower the start"),
     ],
@@ -175,6 +176,15 @@ def test_the_spread_is_over_seeds():
         assert (spread.low, spread.high) == (min(suggested), max(suggested))
         assert spread.mean == pytest.approx(np.prod(suggested) ** (1 / 3))
         assert spread.low < spread.mean < spread.high
+
+
+def test_seeds_that_suggest_nothing_do_not_count():
+    falls, rises = (cut(rates(200), losses) for losses in (bowl(), bowl()[100::-1] + [9.0] * 99))
+    with pytest.raises(NoSuggestion):
+        suggestions(rises)
+    assert spreads([rises, falls, rises]) == spreads([falls])
+    with pytest.raises(NoSuggestion, match="did not fall"):
+        spreads([rises, rises])
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=4), st.floats(1e-3, 1.0))

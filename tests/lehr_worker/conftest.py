@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.lehr_worker.fake_server import FakeServer
-from tests.lehr_worker.working import HERE, Gate, Work, Worker
+from tests.lehr_worker.working import PYTHONPATH, Gate, Work, Worker
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def work(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     """Starts workers in threads; they are told to leave at the end."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     started: list[Worker] = []
 
     def start(**options: Any) -> Worker:

@@ -84,6 +84,12 @@ class FakeServer:
             self.news.notify_all()
         return token
 
+    def offer_range_test(self, token: str = "range", **parameters: Any) -> str:
+        with self.news:
+            self.queue.append(range_test_lease(token, **parameters))
+            self.news.notify_all()
+        return token
+
     def wait_for(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         """The first true value of the condition, which is looked at after each call."""
         end = time.monotonic() + seconds
@@ -183,7 +189,13 @@ class FakeServer:
 
     def _post_fail(self, token: str, body: Any) -> Answer:
         self.live.discard(token)
+        if token.startswith("range"):
+            return 200, _range_test("waiting" if body["outcome"] == "preempted" else "failed")
         return 200, _trial() | {"state": "waiting" if body["outcome"] == "preempted" else "fail"}
+
+    def _post_range_test(self, token: str, body: Any) -> Answer:
+        self.live.discard(token)
+        return 200, _range_test("complete")
 
     def _put_checkpoint(self, token: str, body: Any) -> Answer:
         self.checkpoints[token] = body
@@ -215,6 +227,46 @@ def lease(token: str, **changes: Any) -> dict[str, Any]:
     }
     own = {key: changes.pop(key) for key in list(changes) if key in known}
     return known | {"parameters": changes} | own
+
+
+def range_test_lease(token: str, **parameters: Any) -> dict[str, Any]:
+    """A lease of a range test with three seeds; its token begins with ``range``."""
+    return {
+        "kind": "range_test",
+        "token": token,
+        "attempt": 1,
+        "study": "study",
+        "task": "light",
+        "deadline": _soon(),
+    } | _tested(parameters)
+
+
+def _tested(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "optimizer": {"name": "adam"},
+        "parameters": parameters,
+        "start": 1e-6,
+        "end": 1.0,
+        "updates": 20,
+        "seeds": [0, 1, 2],
+    }
+
+
+def _range_test(state: str) -> dict[str, Any]:
+    return {
+        "optimizer": "adam",
+        "state": state,
+        "message": None,
+        "attempts": 1,
+        "worker": "tested",
+        "setup": _tested({}),
+        "curves": [],
+        "suggestions": {},
+        "bounds": {"low": 0.001, "high": 0.1},
+        "reused_from": None,
+        "started_at": None,
+        "finished_at": None,
+    }
 
 
 def goals(*metrics: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 ``gate``: before each epoch wait for the file ``gate.<step>`` (or ``gate.all``), at the end write
 ``gate.end``;
+``polls``: a range test goes on until it is told not to;
 ``raises``, ``exits``, ``hungry``, ``freezes``: what happens in step 1; ``nan_at``: where
 it diverges.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.workers import Lease
 from lehr_worker.training.errors import Diverged, OutOfMemory
 
@@ -61,6 +63,22 @@ class LightEngine:
                 return
         if "gate" in given:
             Path(f"{given['gate']}.end").touch()
+
+    def range_test(
+        self, lease: RangeTestLease, goes_on: Callable[[], bool]
+    ) -> dict[int, list[float]]:
+        given, losses = lease.parameters, {}
+        for seed in lease.seeds:
+            _pass_gate(given.get("gate"), seed)
+            while "polls" in given and goes_on():
+                threading.Event().wait(0.01)
+            if not goes_on():
+                break
+            if seed == 1:
+                _misbehave(given)
+            losses[seed] = [seed + 1 / (i + 1) for i in range(lease.updates)]
+            losses[seed][-1] = float("nan")
+        return losses
 
 
 def _misbehave(given: dict[str, Any]) -> None:

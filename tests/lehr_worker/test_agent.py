@@ -17,6 +17,7 @@ def test_a_worker_registers_what_it_can_train(server: FakeServer, work: Work) ->
         "tasks": {"light": {}},
         "devices": [{"kind": "cpu", "id": "cpu", "name": "CPU"}],
         "versions": {"light": "1"},
+        "abilities": ["range_test"],
     }
 
 

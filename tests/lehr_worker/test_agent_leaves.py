@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.lehr_worker.fake_server import FakeServer
-from tests.lehr_worker.working import HERE, LIGHT, Gate, Work, children, is_alive, until
+from tests.lehr_worker.working import LIGHT, PYTHONPATH, Gate, Work, children, is_alive, until
 
 from lehr_worker.agent import AgentOptions
 from lehr_worker.departure import CLAIM_GRACE_SECONDS, Departure
@@ -31,7 +31,7 @@ def start(server: FakeServer) -> Iterator[Start]:
 
     def start(drain_seconds: float = 20.0, engine: str = LIGHT) -> subprocess.Popen[bytes]:
         arguments = [sys.executable, "-c", PROGRAM, server.url, engine, str(drain_seconds)]
-        environment = {**os.environ, "PYTHONPATH": str(HERE)}
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
         started.append(subprocess.Popen(arguments, env=environment))
         return started[-1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.lehr_worker.fake_server import FakeServer
-from tests.lehr_worker.working import Gate, Work, ends_well, is_alive, until
+from tests.lehr_worker.working import PYTHONPATH, Gate, Work, ends_well, is_alive, until
 
 from lehr.wire.studies import Objective
 from lehr_worker import process
@@ -117,9 +117,9 @@ def test_a_trial_that_never_stops_loses_its_process(server: FakeServer, work: Wo
 
 
 def test_a_trainer_ends_when_its_agent_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    saving = {"checkpoint_epochs": None, "checkpoint_seconds": 60.0}
+    saving = {"checkpoint_epochs": None, "checkpoint_seconds": 60.0, "tensorboard": None}
     setup = {"engine": "light_engine:LightEngine", "tasks": [], **saving}
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     trainer = TrainerProcess(CPU, setup, None)
     trainer.start()
     message = until(lambda: trainer.next(0.1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from lehr_worker.devices import CPU
 
 HERE = Path(__file__).parent
 LIGHT = "light_engine:LightEngine"
+PYTHONPATH = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
 
 
 class Gate:

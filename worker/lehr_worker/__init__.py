@@ -3,6 +3,6 @@
 Bring a model and data of your own with `task`; see `lehr_worker.task`.
 """
 
-from lehr_worker.task import Data, Parameter, Task, task
+from lehr_worker.task import Data, Parameter, Stream, Task, task
 
-__all__ = ["Data", "Parameter", "Task", "task"]
+__all__ = ["Data", "Parameter", "Stream", "Task", "task"]

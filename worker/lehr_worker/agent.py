@@ -2,6 +2,7 @@
 
     start a trainer on each device -> register what they can train -> on each device, again and
     again: claim a trial, train it, report each epoch, heed the verdicts, say how it ended
+    (or a range test: run it, send its losses)
 
 A server that is away stops nothing; a trainer that dies is reported and started again; SIGTERM or
 SIGINT lets running trials finish for ``drain_seconds``, then hands them back; a second signal hands
@@ -24,7 +25,8 @@ from uuid import uuid4
 
 from lehr.client import Client
 from lehr.errors import LehrError, WorkerUnknown
-from lehr.wire.workers import Lease, Registration
+from lehr.wire.range_tests import RangeTestLease, RangeTestResult
+from lehr.wire.workers import AnyLease, Completion, Lease, Registration
 from lehr_worker.attempts import Attempt
 from lehr_worker.departure import Departure
 from lehr_worker.devices import Device, DeviceError, find_devices
@@ -33,8 +35,9 @@ from lehr_worker.files import UnknownPlace
 from lehr_worker.leases import RETRY_SECONDS, Keeper
 from lehr_worker.patience import GaveUp, insist
 from lehr_worker.process import TrainerDied, TrainerProcess
+from lehr_worker.range_tests import RangeTestAttempt
 from lehr_worker.stores import SERVER, Checkpoints, Store
-from lehr_worker.supervision import TICK_SECONDS, Supervisor
+from lehr_worker.supervision import TICK_SECONDS, R, Supervised, Supervisor
 
 CLIENT_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_TIMEOUT_SECONDS = 5.0  # well below a lease: a request that hangs must not cost it
@@ -63,6 +66,7 @@ class AgentOptions:
     checkpoints: str = SERVER  # where they are kept: server, a folder, or a URL for fsspec
     checkpoint_epochs: int | None = None  # from one to the next of a trial; None: time decides
     checkpoint_seconds: float = 60.0  # the same in time; what comes first counts
+    tensorboard: str | None = None  # folder for logs of every trial
     drain_seconds: float = 15.0  # for trials to finish after the first signal
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
@@ -94,7 +98,7 @@ class Agent:
         self._keeper: Keeper | None = None
         self._readiness: queue.Queue[dict[str, Any]] = queue.Queue()
         self._registered = threading.Event()
-        self._busy: dict[str, Attempt] = {}  # attempts at hand, by token
+        self._busy: dict[str, Attempt | RangeTestAttempt] = {}  # those at hand, by token
         self._status = DRAINED
 
     def run(self) -> int:
@@ -127,7 +131,9 @@ class Agent:
         try:
             while self._is_ready(trainer) and not self.departure.leaving.is_set():
                 lease = self._claim()
-                if lease is not None:
+                if isinstance(lease, RangeTestLease):
+                    self._test_range(trainer, lease)
+                elif lease is not None:
                     self._train(trainer, lease)
         except Exception:
             log.exception("%s: given up", device)
@@ -170,8 +176,8 @@ class Agent:
                 return False
         return True
 
-    def _claim(self) -> Lease | None:
-        """A trial, or None if there is none for now; one request id until there is an answer."""
+    def _claim(self) -> AnyLease | None:
+        """Work, or None if there is none for now; one request id until there is an answer."""
         request, worker = uuid4(), self._known_keeper().worker_id
         try:
             return insist(
@@ -200,10 +206,23 @@ class Agent:
                 attempt.end(failure("preempted", "claimed while the worker was leaving"))
             else:
                 trainer.train(lease, self._state(attempt, store))
-                attempt.end(self._supervisor(trainer, attempt).follow())
+                attempt.end(self._supervisor(trainer, attempt, Completion).follow())
             attempt.wait()
         if self.departure.leaving.is_set():
             attempt.uploads.join(self._options.hand_back_seconds)
+        del self._busy[attempt.token]
+
+    def _test_range(self, trainer: TrainerProcess, lease: RangeTestLease) -> None:
+        """One range test, from its lease to its end."""
+        attempt = RangeTestAttempt(self._client, lease, trainer)
+        self._busy[attempt.token] = attempt
+        with self._known_keeper().holding(attempt):
+            log.info("%s: attempt %d on %s", attempt.label, lease.attempt, trainer.device)
+            if self.departure.leaving.is_set():
+                attempt.end(failure("preempted", "claimed while the worker was leaving"))
+            else:
+                trainer.test_range(lease)
+                attempt.end(self._supervisor(trainer, attempt, RangeTestResult).follow())
         del self._busy[attempt.token]
 
     def _state(self, attempt: Attempt, store: Store) -> bytes | None:
@@ -214,11 +233,14 @@ class Agent:
             log.warning("%s: starts anew, for its checkpoint is lost: %s", attempt.label, error)
             return None
 
-    def _supervisor(self, trainer: TrainerProcess, attempt: Attempt) -> Supervisor:
+    def _supervisor(
+        self, trainer: TrainerProcess, attempt: Supervised, result: type[R]
+    ) -> Supervisor[R]:
         return Supervisor(
             trainer,
             attempt,
             self.departure,
+            result,
             stop_seconds=self._options.stop_seconds,
             hand_back_seconds=self._options.hand_back_seconds,
         )
@@ -235,6 +257,7 @@ class Agent:
             tasks=ready["tasks"],
             devices=[device.description for device in self._devices],
             versions=ready["versions"],
+            abilities=ready["abilities"],
         )
         keeper = Keeper(self._heart, registration, self.departure.leaving)
         try:
@@ -296,6 +319,7 @@ class Agent:
             "tasks": list(options.tasks),
             "checkpoint_epochs": options.checkpoint_epochs,
             "checkpoint_seconds": options.checkpoint_seconds,
+            "tensorboard": options.tensorboard,
         }
 
     @staticmethod

@@ -67,6 +67,14 @@ class Attempt:
             self._reports.append(report)
             self._news.notify_all()
 
+    def keep(self, step: int, state: bytes) -> None:
+        """Upload the state after this step, in the background."""
+        self.uploads.offer(step, state)
+
+    def flush(self, seconds: float) -> bool:
+        """Whether all states offered are kept, or failed to be, within so many seconds."""
+        return self.uploads.flush(seconds)
+
     def end(self, ending: Completion | Failure | None) -> None:
         """Send this after the last report; None where the server knows how it ended."""
         with self._news:

@@ -1,4 +1,4 @@
-"""The training engine as a trainer drives it; importing this loads TensorFlow."""
+"""The training engine as a trainer drives it; importing this loads Keras and its back end."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import platform
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+import keras
+
+from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.workers import Lease
 from lehr_worker.tasks import registry
+from lehr_worker.training import range_test
 from lehr_worker.training.checkpoints import BadCheckpoint
 from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
 
-LIBRARIES = ("lehr", "tensorflow", "keras", "numpy")
+LIBRARIES = ("lehr", "tensorflow", "jax", "keras", "numpy")
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class KerasEngine:
         tasks = registry.load(modules)
         self.schemas = {name: task.schema() for name, task in tasks.items()}
         self.versions = versions()
+        self._tasks = tasks
         self._engine = Engine(tasks)
         _warn_without_gpu()
 
@@ -45,6 +50,21 @@ class KerasEngine:
             log.warning("%s #%d starts anew: %s", lease.study, lease.trial.number, error)
             self._engine.train(config, on_epoch, checkpoint=checkpoint)
 
+    def range_test(
+        self, lease: RangeTestLease, goes_on: Callable[[], bool]
+    ) -> dict[int, list[float]]:
+        """The losses of each seed; see ``lehr_worker.training.range_test.losses``."""
+        config = range_test.RangeTestConfig(
+            task=lease.task,
+            optimizer=lease.optimizer,
+            parameters=lease.parameters,
+            start=lease.start,
+            end=lease.end,
+            updates=lease.updates,
+            seeds=lease.seeds,
+        )
+        return range_test.losses(config, self._tasks, goes_on)
+
 
 def trial_config(lease: Lease) -> TrialConfig:
     """What the lease asks the engine to train."""
@@ -60,6 +80,7 @@ def trial_config(lease: Lease) -> TrialConfig:
         direction=goal.direction,
         parameters=lease.parameters,
         warmup=lease.warmup,
+        ema=lease.training.ema,
     )
 
 
@@ -75,10 +96,21 @@ def versions() -> dict[str, str]:
 
 
 def _warn_without_gpu() -> None:
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "-1")
+    if wanted != "-1" and not _has_gpu():
+        log.warning(
+            "Keras on %s cannot use GPU %s and trains on the CPU; install lehr[worker-gpu], or for "
+            "KERAS_BACKEND=jax lehr[worker-jax] and jax[cuda12]",
+            keras.backend.backend(),
+            wanted,
+        )
+
+
+def _has_gpu() -> bool:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return any(device.platform == "gpu" for device in jax.devices())
     import tensorflow as tf
 
-    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "-1")
-    if wanted != "-1" and not tf.config.list_physical_devices("GPU"):
-        log.warning(
-            "TensorFlow cannot use GPU %s and trains on the CPU; install lehr[worker-gpu]", wanted
-        )
+    return bool(tf.config.list_physical_devices("GPU"))

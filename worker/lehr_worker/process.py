@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.workers import Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.devices import Device
@@ -78,6 +79,9 @@ class TrainerProcess:
 
     def train(self, lease: Lease, checkpoint: bytes | None) -> None:
         self._send("train", {"lease": lease.model_dump(mode="json")}, checkpoint)
+
+    def test_range(self, lease: RangeTestLease) -> None:
+        self._send("range_test", {"lease": lease.model_dump(mode="json")})
 
     def settle(self, token: str, step: int) -> None:
         self._send("settled", {"token": token, "step": step})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from lehr.wire.studies import Objective
-from lehr.wire.workers import Completion, Lease, NewReport
+from lehr.wire.workers import Completion, Failure, Lease, NewReport
 from lehr_worker.channel import Channel
 from lehr_worker.saver import Interval, Pace, Saver
 from lehr_worker.training.errors import Diverged
@@ -43,6 +43,25 @@ class Guidance(Protocol):
     def await_verdict(self, step: int, seconds: float) -> bool: ...
 
 
+class Log(Protocol):
+    """Where a trial's epochs are written down for whoever looks on; it never raises."""
+
+    def epoch(
+        self, step: int, metrics: Mapping[str, float], learning_rate: float | None
+    ) -> None: ...
+    def end(self, succeeded: bool | None, values: Mapping[str, float]) -> None: ...
+
+
+class NoLog:
+    """Nobody looks on."""
+
+    def epoch(self, step: int, metrics: Mapping[str, float], learning_rate: float | None) -> None:
+        """Nothing."""
+
+    def end(self, succeeded: bool | None, values: Mapping[str, float]) -> None:
+        """Nothing."""
+
+
 class MissingMetric(Exception):
     """The task does not report the metric that the study judges by."""
 
@@ -51,9 +70,16 @@ class Recorder:
     """Sends what one trial measures to the agent, and passes its orders on to the engine."""
 
     def __init__(
-        self, lease: Lease, orders: Guidance, channel: Channel, saver: Saver, interval: Interval
+        self,
+        lease: Lease,
+        orders: Guidance,
+        channel: Channel,
+        saver: Saver,
+        interval: Interval,
+        log: Log,
     ) -> None:
         self._lease = lease
+        self._log = log
         self._orders = orders
         self._channel = channel
         self._saver = saver
@@ -75,8 +101,9 @@ class Recorder:
             metrics=dict(epoch.metrics),
         )
         for objective in self._lease.objectives:
-            judged(objective, epoch.metrics)
+            measured(objective.metric, epoch.metrics)
         self._send(report)
+        self._log.epoch(epoch.step, epoch.metrics, epoch.learning_rate)
         patience = min(VERDICT_SECONDS, VERDICT_SHARE * epoch.seconds)
         self.obeyed = not self._orders.await_verdict(epoch.step, patience)
         return not self.obeyed
@@ -103,6 +130,7 @@ class Recorder:
     def record_divergence(self, error: Diverged) -> None:
         """Report the epoch that ended in no number."""
         self._send(NewReport(step=error.step, value=None, metrics=dict(error.metrics)))
+        self._log.epoch(error.step, error.metrics, None)
 
     def completion(self) -> Completion:
         """A full training; the server selects a single objective's value from the reports."""
@@ -120,8 +148,15 @@ class Recorder:
         """Steps of an earlier attempt that this one trains again."""
         self._metrics = {s: metrics for s, metrics in self._metrics.items() if s < step}
 
-    def sum_up(self) -> None:
-        """Say what the checkpoints have cost."""
+    def end(self, ending: Completion | Failure | None) -> None:
+        """End the log, and say what the checkpoints have cost."""
+        if isinstance(ending, Completion):
+            values = {goal.metric: self._selected(goal) for goal in self._lease.objectives}
+            self._log.end(True, {name: v for name, v in values.items() if v is not None})
+        elif ending is not None or self._orders.word != "hand_back":
+            self._log.end(ending is None, {})  # a pruned trial has not failed
+        else:
+            self._log.end(None, {})
         if self._pace.copies:
             log.debug(
                 "%s #%d: %d checkpoints, %.1f ms each, %.2f %% of the training's time",
@@ -138,13 +173,25 @@ class Recorder:
 
 
 def judged(objective: Objective, metrics: Mapping[str, float]) -> float:
-    """The value of the objective's metric. Raises MissingMetric."""
-    if objective.metric not in metrics:
+    """What the trial is judged by while it trains: the objective's metric, of averaged weights
+    where the lease asks for them (``judge: ema``) or would have them (``auto``).
+
+    Raises MissingMetric.
+    """
+    averaged = objective.averaged_metric
+    if objective.judge == "ema" or (objective.judge == "auto" and averaged in metrics):
+        return measured(averaged, metrics)
+    return measured(objective.metric, metrics)
+
+
+def measured(name: str, metrics: Mapping[str, float]) -> float:
+    """The value of a metric. Raises MissingMetric."""
+    if name not in metrics:
         raise MissingMetric(
-            f"the study judges by {objective.metric}, which the task does not report; "
+            f"the study judges by {name}, which the task does not report; "
             f"it reports {', '.join(metrics) or 'nothing'}"
         )
-    return metrics[objective.metric]
+    return metrics[name]
 
 
 def selected(objective: Objective, history: list[float]) -> float | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from typing import Generic, Protocol, TypeVar
 
-from lehr.wire.workers import Completion, Failure, NewReport
-from lehr_worker.attempts import Attempt
+from lehr.wire.base import Wire
+from lehr.wire.workers import Failure, NewReport
 from lehr_worker.channel import Message
 from lehr_worker.departure import Departure
 from lehr_worker.failures import failure
@@ -16,11 +18,32 @@ TICK_SECONDS = 0.2  # how soon a departure or a lost lease is noticed
 
 log = logging.getLogger(__name__)
 
-Ending = Completion | Failure | None
+R = TypeVar("R", bound=Wire)
 
 
-class Supervisor:
-    """Passes on what the trainer of one trial says, and ends it when its time is over.
+class Supervised(Protocol):
+    """An attempt, as far as its trainer is concerned."""
+
+    label: str
+    over: threading.Event  # nothing of it is wanted any more
+
+    @property
+    def token(self) -> str: ...
+
+    def report(self, report: NewReport) -> None:
+        """The values of a step."""
+
+    def keep(self, step: int, state: bytes) -> None:
+        """The state after a step, to be resumed from."""
+
+    def flush(self, seconds: float) -> bool:
+        """Whether all that was to be kept is kept within so many seconds."""
+
+
+class Supervisor(Generic[R]):
+    """Passes on what the trainer of one attempt says, and ends it when its time is over.
+
+    ``result`` is what an attempt ends with whose training is done.
 
     A trial that was told to stop may go on for ``stop_seconds``, one that is handed back for
     ``hand_back_seconds``: an epoch cannot be interrupted, only its process killed.
@@ -29,8 +52,9 @@ class Supervisor:
     def __init__(
         self,
         trainer: TrainerProcess,
-        attempt: Attempt,
+        attempt: Supervised,
         departure: Departure,
+        result: type[R],
         *,
         stop_seconds: float,
         hand_back_seconds: float,
@@ -38,14 +62,15 @@ class Supervisor:
         self._trainer = trainer
         self._attempt = attempt
         self._departure = departure
+        self._result = result
         self._stop_seconds = stop_seconds
         self._hand_back_seconds = hand_back_seconds
         self._saving = False
         self._parts: list[bytes] = []  # of a checkpoint that is arriving
         self._kill_at: float | None = None
 
-    def follow(self) -> Ending:
-        """How the trial ended; None where the server knows. May leave the trainer dead."""
+    def follow(self) -> R | Failure | None:
+        """How the attempt ended; None where the server knows. May leave the trainer dead."""
         while True:
             try:
                 message = self._trainer.next(TICK_SECONDS)
@@ -68,12 +93,12 @@ class Supervisor:
             self._parts.append(message.blob)
             if message.body["last"]:
                 state, self._parts = b"".join(self._parts), []
-                self._attempt.uploads.offer(message.body["step"], state)
+                self._attempt.keep(message.body["step"], state)
 
-    def _ending(self, message: Message) -> Ending:
+    def _ending(self, message: Message) -> R | Failure | None:
         body = message.body["ending"]
-        if message.body["kind"] == "completion":
-            return Completion.model_validate(body)
+        if message.body["kind"] == self._result.__name__.lower():
+            return self._result.model_validate(body)
         if message.body["kind"] == "none":
             return self._handed_back()
         ending = Failure.model_validate(body)
@@ -81,12 +106,12 @@ class Supervisor:
             self._trainer.kill()  # a fresh process has its memory whole again
         return ending
 
-    def _handed_back(self) -> Ending:
+    def _handed_back(self) -> Failure | None:
         """None if the trial was stopped, for then the server knows."""
         if self._attempt.over.is_set():
             return None
         if not self._departure.at_once.is_set():
-            self._attempt.uploads.flush(self._hand_back_seconds)
+            self._attempt.flush(self._hand_back_seconds)
         return failure("preempted", "handed back: the worker leaves")
 
     def _is_overdue(self, now: float) -> bool:

@@ -24,13 +24,15 @@ to the server reads the schemas without loading TensorFlow.
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from lehr.schedules import REQUIRED, Argument
 
-RESERVED: Final = ("optimizer", "schedule", "warmup")
+RESERVED: Final = ("batch_size", "precision", "optimizer", "schedule", "warmup")
+PRECISIONS: Final = ("float32", "mixed_float16", "mixed_bfloat16")
 _KINDS: Final = {int: "integer", float: "number", bool: "boolean"}
 _JSON_TYPES: Final = {
     "integer": "integer",
@@ -40,18 +42,42 @@ _JSON_TYPES: Final = {
 }
 
 
+D = TypeVar("D", bound="Data | Stream")
+
+
 @dataclass(frozen=True)
 class Data:
     """Training and validation data: arrays, or nests of arrays, whose first axis is the sample.
 
     The judged metrics are those of the validation part, so it must share no sample with training,
     nor with the test set that the finished search is measured on. All of it is put on the device.
+
+    `sample_weight` [samples] and `class_weight` {label: weight} (1 for a class that is not in it)
+    weigh training's losses, as Keras's `fit` takes them; labels are whole numbers or one-hot. Where
+    both are given they are multiplied.
     """
 
     x_train: Any
     y_train: Any
     x_validation: Any
     y_validation: Any
+    sample_weight: Any = None
+    class_weight: Mapping[int, float] | None = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Training and validation data that is read while training, as batches of a `tf.data.Dataset`.
+
+    A batch is `(x, y)` or `(x, y, sample weights)`. `train` gets a seed (0 to 2**63 - 1, another
+    for each epoch of each trial) and returns the dataset of one epoch; a resumed trial equals an
+    uninterrupted one if equal seeds give equal batches in equal order. An epoch is
+    `updates_per_epoch` batches, all that the dataset has if None. Batches are prefetched.
+    """
+
+    train: Callable[[int], Any]
+    validation: Any
+    updates_per_epoch: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +109,11 @@ class Task:
         loss: str | Callable[..., Any],
         metrics: Sequence[str | Callable[..., Any]],
         batch_size: int,
+        precision: str,
+        xla: bool | None,
     ) -> None:
+        if precision not in PRECISIONS:
+            raise TypeError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         annotations = _annotations(model)
         self.name: Final = name
         self.doc: Final = inspect.getdoc(model) or ""
@@ -92,15 +122,22 @@ class Task:
             "batch_size": Argument(
                 kind="integer", default=batch_size, low=1, doc="samples in an update"
             ),
+            "precision": Argument(
+                kind="choice",
+                default=precision,
+                choices=PRECISIONS,
+                doc="Keras dtype policy of the model's layers",
+            ),
             **{n: _argument(n, *a) for n, a in annotations.items()},
         }
         self.live: Final = frozenset(n for n, (_, p, _) in annotations.items() if p.live)
+        self.xla: Final = xla
         self._model, self._loss, self._metrics = model, loss, tuple(metrics)
-        self._data: Callable[..., Data] | None = None
+        self._data: Callable[..., Data | Stream] | None = None
         for choice in (loss, *metrics):
             self._check_names(choice)
 
-    def data(self, function: Callable[..., Data]) -> Callable[..., Data]:
+    def data(self, function: Callable[..., D]) -> Callable[..., D]:
         """Decorator of the function that loads the data.
 
         It gets those of the task's parameters that it names; the data is loaded again only where
@@ -133,11 +170,12 @@ class Task:
 
     def build_model(self, parameters: Mapping[str, Any]) -> Any:
         """A new `keras.Model` for complete parameters."""
-        return _call(self._model, parameters)
+        with _dtype_policy(parameters.get("precision")):
+            return _call(self._model, parameters)
 
-    def load_data(self, parameters: Mapping[str, Any]) -> Data:
+    def load_data(self, parameters: Mapping[str, Any]) -> Data | Stream:
         """The data for complete parameters. Raises ValueError where the task has none."""
-        data: Data = _call(self._data_function(), parameters)
+        data: Data | Stream = _call(self._data_function(), parameters)
         return data
 
     def data_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +198,7 @@ class Task:
         argument.check(name, value)
         return float(value) if argument.kind == "number" else value
 
-    def _data_function(self) -> Callable[..., Data]:
+    def _data_function(self) -> Callable[..., Data | Stream]:
         if self._data is None:
             raise ValueError(
                 f"task {self.name} has no data; add a function under @{self.name}.data"
@@ -180,21 +218,31 @@ def task(
     loss: str | Callable[..., Any],
     metrics: Sequence[str | Callable[..., Any]] = (),
     batch_size: int = 32,
+    precision: str = "float32",
+    xla: bool | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Task]:
     """Decorator that makes a task of the function that builds the model.
 
     `loss` and each of `metrics` is a Keras name (metric "accuracy" is reported as `accuracy` and
     `val_accuracy`), or a function that returns a Keras loss or metric and, like the data's, gets
-    those of the task's parameters that it names. `batch_size` is the default of the parameter of
-    this name, which every task has; the task's own name is the function's unless given.
+    those of the task's parameters that it names. `batch_size` and `precision` ("float32",
+    "mixed_float16" or "mixed_bfloat16") are the defaults of the parameters of these names, which
+    every task has. `xla` says whether XLA compiles the training; None chooses it where it was
+    measured to be faster. The task's own name is the function's unless given.
 
     Raises TypeError where the signature cannot be read as parameters.
     """
 
     def decorate(model: Callable[..., Any]) -> Task:
         return Task(
-            model, name=name or model.__name__, loss=loss, metrics=metrics, batch_size=batch_size
+            model,
+            name=name or model.__name__,
+            loss=loss,
+            metrics=metrics,
+            batch_size=batch_size,
+            precision=precision,
+            xla=xla,
         )
 
     return decorate
@@ -205,7 +253,7 @@ def _annotations(model: Callable[..., Any]) -> dict[str, tuple[Any, Parameter, A
     hints = get_type_hints(model, include_extras=True)
     found = {}
     for name, parameter in inspect.signature(model).parameters.items():
-        if name == "batch_size" or name in RESERVED:
+        if name in RESERVED:
             raise TypeError(
                 f"{model.__name__}: parameter {name} is lehr's own; rename or remove it"
             )
@@ -253,6 +301,22 @@ def _schema(argument: Argument) -> dict[str, Any]:
         "default": None if argument.default is REQUIRED else argument.default,
     }
     return {key: fact for key, fact in facts.items() if fact is not None}
+
+
+@contextmanager
+def _dtype_policy(precision: str | None) -> Iterator[None]:
+    """Layers that are made within compute in this precision; None leaves what is set."""
+    if precision is None:
+        yield
+        return
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _call(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:

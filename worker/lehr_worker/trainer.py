@@ -15,15 +15,19 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
+from lehr.wire.range_tests import RangeTestLease, RangeTestResult, SeedLosses
 from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.failures import raised
-from lehr_worker.recorder import Recorder
+from lehr_worker.recorder import Log, NoLog, Recorder
 from lehr_worker.saver import Interval, Saver
 from lehr_worker.tasks.registry import TaskError
 from lehr_worker.training.errors import Diverged, OutOfMemory
+
+WORK = ("train", "range_test")  # messages that bring a lease
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,15 @@ class Trains(Protocol):
         checkpoint: Callable[[int, Callable[[], bytes]], None],
     ) -> None:
         """Train the lease's trial; see ``lehr_worker.training.engine.Engine.train``."""
+
+
+class TestsRanges(Protocol):
+    """What a trainer needs of an engine that has the ability ``range_test``."""
+
+    def range_test(
+        self, lease: RangeTestLease, goes_on: Callable[[], bool]
+    ) -> Mapping[int, Sequence[float]]:
+        """The losses of each seed; of those before ``goes_on`` said no, if it did."""
 
 
 class Orders:
@@ -81,7 +94,7 @@ class Orders:
 
     def _take(self, message: Message) -> None:
         with self._news:
-            if message.kind == "train":
+            if message.kind in WORK:
                 self._next = message
                 self._token = message.body["lease"]["token"]
                 self._settled, self.word, self.wants_checkpoint = -1, None, False
@@ -119,11 +132,16 @@ def main() -> None:
         told = raised("error", error)
         channel.send("unusable", {"message": told.message, "traceback": told.traceback})
         return
-    channel.send("ready", {"tasks": dict(engine.schemas), "versions": dict(engine.versions)})
+    ready = {"tasks": dict(engine.schemas), "versions": dict(engine.versions)}
+    channel.send("ready", ready | {"abilities": abilities(engine)})
     saver = Saver(channel)
     interval = Interval(setup["checkpoint_epochs"], setup["checkpoint_seconds"])
     while True:
-        train(engine, orders.next_trial(), orders, channel, saver, interval)
+        work = orders.next_trial()
+        if work.kind == "range_test":
+            test_range(engine, work, orders, channel)
+        else:
+            train(engine, work, orders, channel, saver, interval, setup["tensorboard"])
 
 
 def _cause(error: TaskError) -> str:
@@ -138,6 +156,39 @@ def make_engine(place: str, tasks: Sequence[str]) -> Trains:
     return engine
 
 
+def abilities(engine: Trains) -> list[str]:
+    """What the engine can do beside training; an engine of one's own need not test ranges."""
+    return ["range_test"] if callable(getattr(engine, "range_test", None)) else []
+
+
+def test_range(engine: Any, work: Message, orders: Orders, channel: Channel) -> None:
+    """Run one range test and tell the agent how it ended. Raises nothing, as ``train``."""
+    lease = RangeTestLease.model_validate(work.body["lease"])
+    tester: TestsRanges = engine
+    ending: RangeTestResult | Failure | None
+    try:
+        losses = tester.range_test(lease, lambda: orders.word is None)
+        curves = [SeedLosses(seed=seed, losses=list(found)) for seed, found in losses.items()]
+        ending = None if orders.word else RangeTestResult(curves=curves)
+    except (OutOfMemory, MemoryError) as error:
+        ending = raised("out_of_memory", error)
+    except (Exception, SystemExit) as error:
+        ending = raised("error", error)
+    _end(channel, lease.token, ending)
+
+
+def make_log(tensorboard: str | None, lease: Lease) -> Log:
+    """The trial's TensorBoard log in this folder, if one is wanted."""
+    if tensorboard is None:
+        return NoLog()
+    try:
+        from lehr_worker.training.tensorboard import TrialLog
+    except ImportError as error:  # Keras trains on other back ends too
+        log.warning("no TensorBoard logs, which TensorFlow writes: %s", error)
+        return NoLog()
+    return TrialLog(Path(tensorboard), lease)
+
+
 def train(
     engine: Trains,
     trial: Message,
@@ -145,10 +196,11 @@ def train(
     channel: Channel,
     saver: Saver,
     interval: Interval,
+    tensorboard: str | None,
 ) -> None:
     """Train one trial and tell the agent how it ended."""
     lease = Lease.model_validate(trial.body["lease"])
-    recorder = Recorder(lease, orders, channel, saver, interval)
+    recorder = Recorder(lease, orders, channel, saver, interval, make_log(tensorboard, lease))
     ending: Completion | Failure | None
     try:
         engine.train(lease, recorder.on_epoch, resume=trial.blob, checkpoint=recorder.on_checkpoint)
@@ -160,10 +212,16 @@ def train(
         ending = raised("out_of_memory", error)
     except (Exception, SystemExit) as error:
         ending = raised("error", error)
-    recorder.sum_up()
+    recorder.end(ending)
+    _end(channel, lease.token, ending)
+
+
+def _end(
+    channel: Channel, token: str, ending: Completion | RangeTestResult | Failure | None
+) -> None:
     kind = "none" if ending is None else type(ending).__name__.lower()
     body = {} if ending is None else ending.model_dump(mode="json", exclude_unset=True)
-    channel.send("ended", {"token": lease.token, "kind": kind, "ending": body})
+    channel.send("ended", {"token": token, "kind": kind, "ending": body})
 
 
 if __name__ == "__main__":

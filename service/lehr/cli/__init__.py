@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lehr.cli import study, worker
+from lehr.cli import study, study_range_tests, worker
 from lehr.cli.range_test import range_test
 from lehr.cli.serve import serve
 from lehr.cli.work import work
@@ -43,5 +43,6 @@ def lehr(
 app.command()(serve)
 app.command()(work)
 app.command()(range_test)
+study.app.command("range-tests")(study_range_tests.range_tests)
 app.add_typer(study.app, name="study")
 app.add_typer(worker.app, name="worker")

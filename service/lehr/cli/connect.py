@@ -63,10 +63,11 @@ def needs_extra(command: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "lehr").startswith("lehr"):
+        package = (error.name or "lehr").partition(".")[0]
+        if package.startswith("lehr"):
             raise
         typer.secho(
-            f"lehr {command} needs the extra [{extra}] ({error.name} is not installed): "
+            f"lehr {command} needs the extra [{extra}] ({package} is not installed): "
             f"pip install 'lehr[{extra}]'",
             err=True,
             fg=typer.colors.RED,

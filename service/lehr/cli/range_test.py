@@ -16,8 +16,17 @@ from lehr.cli import render
 from lehr.cli.connect import explained, needs_extra
 from lehr.cli.definitions import read_value
 from lehr.errors import LehrError
-from lehr.plots import save_range_test
-from lehr.range_tests import LEAST_UPDATES, Bounds, Curve, Spread, bounds, spreads, suggestions
+from lehr.plots import RangePicture, save_range_tests
+from lehr.range_tests import (
+    LEAST_UPDATES,
+    Bounds,
+    Curve,
+    NoSuggestion,
+    Spread,
+    bounds,
+    spreads,
+    suggestions,
+)
 
 
 def range_test(
@@ -85,7 +94,8 @@ def range_test(
         else:
             _show(curves, found, search)
         if output is not None:
-            save_range_test(output, f"{task}, {optimizer}", curves, found, search)
+            drawn = RangePicture(f"{task}, {optimizer}", curves, found, search)
+            save_range_tests(output, [drawn])
             typer.echo(f"wrote {output}", err=as_json)
 
 
@@ -101,10 +111,17 @@ def _named(given: Sequence[str] | None) -> dict[str, Any]:
 
 def _json(curves: Sequence[Curve], found: dict[str, Spread], search: Bounds) -> dict[str, Any]:
     return {
-        "curves": [{**asdict(curve), "suggestions": suggestions(curve)} for curve in curves],
+        "curves": [{**asdict(curve), "suggestions": _suggested(curve)} for curve in curves],
         "suggestions": {rule: asdict(spread) for rule, spread in found.items()},
         "bounds": asdict(search),
     }
+
+
+def _suggested(curve: Curve) -> dict[str, float] | None:
+    try:
+        return suggestions(curve)
+    except NoSuggestion:
+        return None
 
 
 def _show(curves: Sequence[Curve], found: dict[str, Spread], search: Bounds) -> None:
@@ -113,6 +130,9 @@ def _show(curves: Sequence[Curve], found: dict[str, Spread], search: Bounds) -> 
     diverged = [curve.diverged_at for curve in curves if curve.diverged_at is not None]
     where = f", between {_rate(min(diverged))} and {_rate(max(diverged))}" if diverged else ""
     console.print(f"{len(diverged)} of {len(curves)} seeds diverged{where}")
+    silent = sum(_suggested(curve) is None for curve in curves)
+    if silent:
+        console.print(f"{silent} of {len(curves)} seeds suggest nothing: their loss did not fall")
     console.print("search these:")
     console.print(
         f"  learning_rate: {{low: {_rate(search.low)}, high: {_rate(search.high)}, log: true}}"

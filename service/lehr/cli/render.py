@@ -16,9 +16,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lehr.wire.studies import Counts, Limits, Objective, Study
+from lehr.wire.studies import Counts, Limits, Objective, Pruning, Study
 from lehr.wire.trials import Trial
-from lehr.wire.workers import Worker
+from lehr.wire.workers import Worker, WorkerAttempt
 
 _WIDTH_OF_FILES = 200
 _COLOURS = {
@@ -166,13 +166,19 @@ def workers_table(workers: Iterable[Worker]) -> Table:
         shown.add_row(
             worker.name,
             state(worker.state),
-            ", ".join(f"{a.study}/{a.trial}" for a in worker.running),
+            ", ".join(map(_running, worker.running)),
             ", ".join(map(_device, worker.devices)),
             ", ".join(worker.tasks),
             f"{duration(worker.heard_at, None)} ago",
             worker.id,
         )
     return shown
+
+
+def _running(attempt: WorkerAttempt) -> str:
+    tested = attempt.range_test
+    what = attempt.trial if tested is None else f"range test of {tested}"
+    return f"{attempt.study}/{what}"
 
 
 def _device(device: Any) -> str:
@@ -193,14 +199,31 @@ def study_sheet(study: Study) -> Table:
         ("limits", _limits(definition.limits)),
         ("trials", counts(study.counts)),
         ("epochs", str(study.epochs)),
+        *((("saved", saved(study.pruning)),) if study.pruning.pruned else ()),
         ("took", duration(study.created_at, study.finished_at)),
     ]
+    for optimizer, test in study.range_tests.items():
+        found = f": search {test.bounds.low:.2g} to {test.bounds.high:.2g}" if test.bounds else ""
+        lines.append((f"range test of {optimizer}", state(test.state).append(found)))
     if definition.labels:
         lines.append(("labels", params(definition.labels)))
     if study.best:
         lines.append(("best", f"{values(study.best)} (trial {study.best.number})"))
         lines.append(("", params(study.best.params)))
     return sheet(lines)
+
+
+def saved(pruning: Pruning) -> str:
+    """What pruning has saved, and what it may have missed, in one sentence."""
+    gain = (
+        f"{pruning.epochs_saved} epochs ({pruning.share_saved:.0%}) by pruning "
+        f"{pruning.pruned} trials"
+    )
+    if pruning.missed is None:
+        return gain
+    if pruning.missed_from == "audit":
+        return f"{gain}; {pruning.missed:.0%} of {pruning.audited} audited ones beat the best"
+    return f"{gain}; each would beat the best with a chance of at most {pruning.missed:.0%}"
 
 
 def sheet(lines: Iterable[tuple[str, RenderableType]]) -> Table:

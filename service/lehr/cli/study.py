@@ -146,6 +146,25 @@ def trials(
         _print_trials(found, as_json, f"no trials in study {name}")
 
 
+@app.command("why-pruned")
+def why_pruned(
+    name: StudyName,
+    number: Annotated[int, typer.Argument(min=0, metavar="NUMBER", help="The trial's number.")],
+    server: Server = None,
+    token: Token = None,
+) -> None:
+    """Say why a trial was pruned, and when."""
+    with connected(server, token) as client:
+        trial = client.trial(name, number)
+        if trial.state is not TrialState.PRUNED:
+            typer.echo(f"trial {number} of study {name} was not pruned: it is {trial.state}")
+            return
+        epochs = client.study(name).definition.training.epochs
+        why = next((a.message for a in reversed(trial.history) if a.message), "no reason is stored")
+        typer.echo(f"trial {number} was pruned after {trial.steps} of {epochs} epochs")
+        typer.echo(why)
+
+
 @app.command()
 def best(
     name: StudyName,

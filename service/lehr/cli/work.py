@@ -61,6 +61,17 @@ def work(
             "2 % of its time.",
         ),
     ] = 60.0,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LEHR_TENSORBOARD",
+            metavar="DIR",
+            file_okay=False,
+            writable=True,
+            help="Write TensorBoard logs of every trial into DIR/STUDY/TRIAL: metrics and learning "
+            "rate by epoch, parameters. Look at them with tensorboard --logdir DIR.",
+        ),
+    ] = None,
     drain_seconds: Annotated[
         float,
         typer.Option(
@@ -89,6 +100,7 @@ def work(
         checkpoints=checkpoints,
         checkpoint_epochs=checkpoint_epochs,
         checkpoint_seconds=checkpoint_seconds,
+        tensorboard=None if tensorboard is None else str(tensorboard.resolve()),
         drain_seconds=drain_seconds,
     )
     raise typer.Exit(run(options))

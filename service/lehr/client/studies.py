@@ -12,6 +12,7 @@ from lehr.client.calls import Calls, path_of, plain
 from lehr.client.connection import Request
 from lehr.errors import WaitTimedOut
 from lehr.wire.base import Wire
+from lehr.wire.range_tests import RangeTest, RangeTestList
 from lehr.wire.studies import Limits, Study, StudyDefinition, StudyPage
 from lehr.wire.trials import Report, Trial, TrialDetails, TrialPage
 
@@ -149,6 +150,10 @@ class StudyCalls(Calls):
     def stop_trial(self, name: str, number: int) -> Trial:
         """Stop a running trial; its worker learns it with its next report or heartbeat."""
         return self._post(path_of("studies", name, "trials", number, "stop"), None, Trial)
+
+    def range_tests(self, name: str) -> list[RangeTest]:
+        """A study's range tests in the order of its optimizers, with curves and bounds."""
+        return self._get(path_of("studies", name, "range_tests"), RangeTestList).items
 
     def best(self, name: str) -> Trial | list[Trial]:
         """The best trial; with several objectives the Pareto front.

@@ -6,16 +6,19 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
+from pydantic import RootModel
+
 from lehr.client.calls import Calls, path_of
 from lehr.client.connection import Request
 from lehr.errors import CorruptCheckpoint, NotFound
+from lehr.wire.range_tests import RangeTest, RangeTestResult
 from lehr.wire.trials import Trial
 from lehr.wire.workers import (
     CHECKPOINT_HEADER,
+    AnyLease,
     Completion,
     Failure,
     HeartbeatAnswer,
-    Lease,
     NewReport,
     NewReports,
     Registered,
@@ -24,6 +27,10 @@ from lehr.wire.workers import (
     Worker,
     WorkerPage,
 )
+
+
+class Grant(RootModel[AnyLease]):
+    """What a claim is answered with."""
 
 
 class WorkerCalls(Calls):
@@ -46,17 +53,20 @@ class WorkerCalls(Calls):
         path, body = path_of("workers", worker_id, "heartbeat"), {"attempts": list(attempts)}
         return self._post(path, body, HeartbeatAnswer, repeatable=True)
 
-    def claim(self, worker_id: str, request_id: UUID | str, wait: float = 0.0) -> Lease | None:
+    def claim(self, worker_id: str, request_id: UUID | str, wait: float = 0.0) -> AnyLease | None:
         """A trial to run, or None if there was none for ``wait`` seconds (at most 60).
 
-        The same ``request_id`` gets the same lease. Raises WorkerUnknown.
+        A worker that registered with the ability ``range_test`` may get a range test instead. The
+        same ``request_id`` gets the same lease. Raises WorkerUnknown.
         """
         body = {"request_id": str(request_id), "wait": wait}
         path = path_of("workers", worker_id, "claim")
         response = self._connection.send(
             Request("POST", path, body=body, repeatable=True, patience=wait)
         )
-        return None if response.status_code == 204 else self._connection.read(response, Lease)
+        if response.status_code == 204:
+            return None
+        return self._connection.read(response, Grant).root
 
     def report(self, token: str, reports: Sequence[NewReport]) -> Verdict:
         """Store intermediate values, one entry a step; raises LeaseLost."""
@@ -72,6 +82,15 @@ class WorkerCalls(Calls):
     def fail(self, token: str, failure: Failure) -> Trial:
         """End an attempt that has no result; raises LeaseLost."""
         return self._post(path_of("attempts", token, "fail"), failure, Trial, repeatable=True)
+
+    def complete_range_test(self, token: str, result: RangeTestResult) -> RangeTest:
+        """End an attempt with the losses of a range test; raises LeaseLost."""
+        path = path_of("attempts", token, "range_test")
+        return self._post(path, result, RangeTest, repeatable=True)
+
+    def fail_range_test(self, token: str, failure: Failure) -> RangeTest:
+        """End an attempt at a range test that has no result; raises LeaseLost."""
+        return self._post(path_of("attempts", token, "fail"), failure, RangeTest, repeatable=True)
 
     def save_checkpoint(self, token: str, checkpoint: bytes) -> None:
         """Store the bytes a later attempt resumes from; raises LeaseLost."""

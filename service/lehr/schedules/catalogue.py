@@ -1,12 +1,13 @@
 """Every schedule by its name: what it is, what it takes, how it is built."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 from lehr.schedules import formulas
 from lehr.schedules.arguments import REQUIRED, Argument, Length
+from lehr.schedules.growth import BatchGrowth
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class ScheduleType:
 
     def _value(self, name: str, given: Mapping[str, Any]) -> Any:
         argument = self.arguments[name]
-        if name in given:
+        if name in given and not (given[name] is None and argument.default is None):
             argument.check(name, given[name])
         elif argument.default is REQUIRED:
             raise ValueError(f"{name}: required by {self.name}; {argument.doc}")
@@ -54,6 +55,14 @@ def _check_piecewise(arguments: Mapping[str, Any]) -> None:
             f"factors: must have one element more than boundaries, "
             f"got {len(factors)} for {len(boundaries)} boundaries"
         )
+    _check_rising(boundaries)
+
+
+def _check_growth(arguments: Mapping[str, Any]) -> None:
+    _check_rising(arguments["boundaries"])
+
+
+def _check_rising(boundaries: Sequence[Length]) -> None:
     for left, right in pairwise(boundaries):
         (unit, start), (other, end) = _unit(left), _unit(right)
         if unit == other and end <= start:
@@ -253,6 +262,26 @@ _TYPES: Final = (
             ),
         },
         formulas.Plateau,
+    ),
+    ScheduleType(
+        "batch_growth",
+        "learning_rate, while the batch is multiplied by `growth` at the first epoch that starts "
+        "at or after each boundary; once the batch may grow no more the rate is divided instead "
+        "(Smith et al. 2018, arXiv:1711.00489). Boundaries and warm-up count updates as if the "
+        "batch had not grown. Not for tasks that stream their data.",
+        {
+            "boundaries": Argument(
+                kind="lengths", low=0, default=(0.3, 0.6, 0.8), doc="positions, rising"
+            ),
+            "growth": Argument(
+                kind="number", default=5.0, above=1, high=1000, doc="factor at each boundary"
+            ),
+            "max_batch_size": Argument(
+                kind="integer", default=None, low=1, doc="default: a tenth of the training samples"
+            ),
+        },
+        BatchGrowth,
+        _check_growth,
     ),
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 from lehr.schedules.arguments import Length, is_number, length_in_updates
 from lehr.schedules.catalogue import SCHEDULES, ScheduleType
 from lehr.schedules.formulas import Formula, Plateau, Training
+from lehr.schedules.growth import BatchGrowth
 
 
 class Curve:
@@ -15,27 +16,35 @@ class Curve:
     and changes in `observe` and `restore` only.
     """
 
-    def __init__(
-        self, formula: Formula, *, learning_rate: float, warmup: int, updates_per_epoch: int
-    ) -> None:
+    def __init__(self, formula: Formula, training: Training) -> None:
         self._formula = formula
+        self._training = training
         self._plateau = formula if isinstance(formula, Plateau) else None
-        self._learning_rate = learning_rate
-        self._warmup = warmup
-        self._updates_per_epoch = updates_per_epoch
+        self._growth = formula if isinstance(formula, BatchGrowth) else None
         self._observed = 0
 
     def __call__(self, update: int) -> float:
         """The learning rate of this update; updates count from 0. ValueError if negative."""
         if update < 0:
             raise ValueError(f"update: must be at least 0, got {update}")
-        if update < self._warmup:
-            return self._learning_rate * update / self._warmup
-        return self._formula(update - self._warmup)
+        warmup = self._training.warmup
+        if update < warmup:
+            return self._training.learning_rate * update / warmup
+        return self._formula(update - warmup)
 
     def rates(self, first: int, count: int) -> list[float]:
         """The learning rates of `count` updates from `first` on."""
         return [self(update) for update in range(first, first + count)]
+
+    def batch_size(self, epoch: int) -> int | None:
+        """Samples in an update of this epoch; None where `build` was not told the first one."""
+        return self._growth.batch_size(epoch) if self._growth else self._training.batch_size
+
+    def first_update(self, epoch: int) -> int:
+        """Updates before this epoch."""
+        if self._growth:
+            return self._growth.first_update(epoch)
+        return epoch * self._training.updates_per_epoch
 
     def observe(self, value: float | None) -> None:
         """Take the judged metric of the next epoch (None: it has none); call after each epoch.
@@ -45,7 +54,7 @@ class Curve:
         if self._plateau is None:
             return
         self._observed += 1
-        if self._observed * self._updates_per_epoch > self._warmup:
+        if self.first_update(self._observed) > self._training.warmup:
             self._plateau.observe(value)
 
     def state(self) -> dict[str, Any]:
@@ -71,11 +80,15 @@ def build(
     updates_per_epoch: int,
     warmup: Length = 0.0,
     direction: str = "minimize",
+    batch_size: int | None = None,
+    samples: int | None = None,
 ) -> Curve:
     """The curve of a resolved schedule, `{"name": ..., argument: value, ...}`.
 
     Missing arguments take their defaults. `direction` is that of the judged metric, "minimize" or
-    "maximize". Raises ValueError, its message starting with the name of the argument at fault.
+    "maximize". `batch_size` and `samples` (in an epoch, both counts) are for `batch_growth`, whose
+    curve is the one of a batch that may always grow without them. Raises ValueError, its message
+    starting with the name of the argument at fault.
     """
     if not is_number(learning_rate) or learning_rate <= 0:
         raise ValueError(f"learning_rate: must be finite and greater than 0, got {learning_rate!r}")
@@ -87,13 +100,16 @@ def build(
     arguments = type_.complete({name: schedule[name] for name in schedule if name != "name"})
     total = epochs * updates_per_epoch
     rise = _warmup_updates(warmup, total, updates_per_epoch)
-    training = Training(float(learning_rate), max(0, total - rise), updates_per_epoch, direction)
-    return Curve(
-        type_.curve(training, **arguments),
-        learning_rate=learning_rate,
+    training = Training(
+        float(learning_rate),
+        max(0, total - rise),
+        updates_per_epoch,
+        direction,
         warmup=rise,
-        updates_per_epoch=updates_per_epoch,
+        batch_size=batch_size,
+        samples=samples,
     )
+    return Curve(type_.curve(training, **arguments), training)
 
 
 def _schedule_type(schedule: Mapping[str, Any]) -> ScheduleType:

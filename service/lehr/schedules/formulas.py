@@ -20,6 +20,9 @@ class Training:
     updates: int  # those that remain after warm-up
     updates_per_epoch: int
     direction: str = "minimize"
+    warmup: int = 0  # updates
+    batch_size: int | None = None  # samples in an update, at first; None: not known
+    samples: int | None = None  # in an epoch; None: not known
 
     def position(self, length: Length) -> int:
         """Updates from the end of warm-up; may be 0."""

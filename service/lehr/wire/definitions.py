@@ -28,6 +28,19 @@ from lehr.wire.space import (
 _RANGE_KEYS = ("low", "high", "log", "step", "int")
 _WARMUP = Argument(kind="length", default=0.0, low=0.0, doc="length of the linear warm-up")
 _ANYTHING = Argument(kind="anything", doc="a parameter of the task's own")
+_RANGE_TEST = {
+    "start": Argument(kind="number", default=1e-6, low=1e-12, doc="the first learning rate"),
+    "end": Argument(kind="number", default=1.0, high=1e6, doc="the last learning rate"),
+    "updates": Argument(
+        kind="integer", default=200, low=20, high=5_000, doc="updates from start to end"
+    ),
+    "seeds": Argument(
+        kind="integer", default=4, low=1, high=20, doc="so many tests, with the seeds 0, 1, ..."
+    ),
+    "reuse": Argument(
+        kind="boolean", default=True, doc="take over the result of an equal test, if there is one"
+    ),
+}
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SCHEDULE_ARGUMENTS = {name: kind.arguments for name, kind in SCHEDULES.items()}
 _CORNERS = 1000
@@ -282,19 +295,23 @@ class _Reader:
 
     def _range_test(self, path: Path, raw: dict[str, Any]) -> RangeTest:
         options = raw["range_test"]
+        at = (*path, "range_test")
         if path[0] != "optimizer" or path[-1] != "learning_rate":
-            raise self._wrong((*path, "range_test"), "only a learning_rate has a range test")
+            raise self._wrong(at, "only a learning_rate has a range test")
         if len(raw) > 1 or not isinstance(options, dict | None):
-            raise self._wrong(path, "must be {range_test: {}}, or with start and end in it")
-        limits = {"start": 1e-6, "end": 1.0} | (options or {})
-        for key, rate in limits.items():
-            if key not in ("start", "end"):
-                raise self._wrong((*path, "range_test", key), "unknown key; known: start or end")
-            if not is_number(rate) or rate <= 0:
-                raise self._wrong((*path, "range_test", key), f"must be above 0, got {rate!r:.80}")
-        if limits["start"] >= limits["end"]:
-            raise self._wrong((*path, "range_test", "start"), "must be below end")
-        return RangeTest(float(limits["start"]), float(limits["end"]))
+            raise self._wrong(path, f"must be {{range_test: {{}}}}; it takes {one_of(_RANGE_TEST)}")
+        given = options or {}
+        for key, value in given.items():
+            if key not in _RANGE_TEST:
+                raise self._wrong((*at, key), f"unknown key; known are {one_of(_RANGE_TEST)}")
+            try:
+                _RANGE_TEST[key].check("value", value)
+            except ValueError as error:
+                raise self._wrong((*at, key), str(error).partition(": ")[2]) from None
+        known = {key: given.get(key, argument.default) for key, argument in _RANGE_TEST.items()}
+        if known["start"] >= known["end"]:
+            raise self._wrong((*at, "start"), "must be below end")
+        return RangeTest(**known | {key: float(known[key]) for key in ("start", "end")})
 
 
 def _scalar(argument: Argument) -> Argument:

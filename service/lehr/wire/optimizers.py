@@ -46,6 +46,12 @@ _COMMON: dict[str, Argument] = {
     "clipnorm": _positive(None, "each gradient is clipped to this norm"),
     "clipvalue": _positive(None, "each gradient element is clipped to this magnitude"),
     "global_clipnorm": _positive(None, "all gradients together are clipped to this norm"),
+    "gradient_accumulation_steps": Argument(
+        kind="integer",
+        default=None,
+        low=2,
+        doc="batches whose gradients are averaged into one update; the schedule counts updates",
+    ),
 }
 _EPSILON = _nonnegative(1e-7, "added to the denominator, outside the square root")
 _BETA_1 = _unit(0.9, "decay of the first moment an update")

@@ -77,6 +77,12 @@ SAMPLERS: Catalogue = MappingProxyType(
                 "latest and a sample of the others; 0: all; default 300",
             ),
             **_AHEAD,
+            "good_set": _choice(
+                "complete",
+                "what a tenth is good of: complete trials, or all with pruned ones (as in Optuna)",
+                "complete",
+                "all",
+            ),
         },
         "random": {"seed": _SEED, **_AHEAD},
         "gp": {
@@ -146,6 +152,28 @@ PRUNERS: Catalogue = MappingProxyType(
             "max_resource": _count(None, "steps of a full trial; default training.epochs", low=1),
             "reduction_factor": _count(3, "one of so many goes on", low=2),
             "bootstrap_count": _count(0, "trials a rung before the first verdict"),
+        },
+        "forecast": {
+            "alpha": Argument(
+                kind="number",
+                default=0.1,
+                above=0.0,
+                below=1.0,
+                doc="share of trials that gain more than is granted",
+            ),
+            "n_min": _count(10, "trials that complete before the first forecast", low=1),
+            "early_cut": _share(
+                0.25, "share of training at which the worse half goes before that; 1: never"
+            ),
+            "eager": _flag(False, "halve earlier and more often before the first forecast"),
+            "dominance": _choice(
+                "auto",
+                "compare only with trials with as much decay to come; auto: if schedules differ",
+                "auto",
+                "on",
+                "off",
+            ),
+            "audit": _share(0.0, "share of trials that are never pruned, to see what was missed"),
         },
         "patient": {
             "wrapped_pruner": _WRAPPED,
@@ -218,6 +246,8 @@ def _read_option(
     elif argument.kind == "pruner":
         wrapped = {k: v for k, v in catalogue.items() if k != name}
         return read_choice(value, kind, wrapped, problems, path)
+    elif isinstance(value, bool) and {"on", "off"} <= set(argument.choices):
+        return "on" if value else "off"  # YAML reads both as booleans
     else:
         try:
             argument.check("value", value)

@@ -6,8 +6,9 @@ where the argument is a vector) or a length (``{epochs: value}``, ``{updates: va
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 
@@ -38,10 +39,13 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class RangeTest:
-    """Learning-rate bounds that a range test narrows; until then, all rates it would sweep."""
+    """A learning rate whose bounds a range test finds; see `lehr.range_tests`."""
 
-    start: float
-    end: float
+    start: float  # the first rate of the test
+    end: float  # the last one
+    updates: int = 200  # from start to end
+    seeds: int = 4  # so many tests, with the seeds 0, 1, ...
+    reuse: bool = True  # whether an equal test of another study will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,45 @@ def _value(name: str, value: Value, suggest: Suggest) -> Any:
             return suggest(name, value)
 
 
+def range_tests(space: SearchSpace) -> dict[str, RangeTest]:
+    """The range tests of a space by optimizer, in the order of the definition."""
+    rates = {name: branch.get("learning_rate") for name, branch in space.optimizer.items()}
+    return {name: rate for name, rate in rates.items() if isinstance(rate, RangeTest)}
+
+
+def narrowed(space: SearchSpace, bounds: Mapping[str, tuple[float, float]]) -> SearchSpace:
+    """The space with these bounds, by flat name, in place of range tests."""
+    optimizers = {
+        name: {
+            argument: Range(*bounds[f"{name}.{argument}"], log=True)
+            if isinstance(value, RangeTest) and f"{name}.{argument}" in bounds
+            else value
+            for argument, value in branch.items()
+        }
+        for name, branch in space.optimizer.items()
+    }
+    return replace(space, optimizer=optimizers)
+
+
+def middle(value: Searched) -> Any:
+    """The value in the middle of what is searched, where one has to stand for all.
+
+    Of a range the middle of its scale, geometric with ``log``, on its grid; of a list the middle
+    element, of two the first.
+    """
+    match value:
+        case Choice(values):
+            return values[(len(values) - 1) // 2]
+        case RangeTest(start, end):
+            return math.sqrt(start * end)
+        case Range(low, high, log, step, integer):
+            found = math.sqrt(low) * math.sqrt(high) if log else low + (high - low) / 2
+            if step is not None:
+                found = low + (found - low) // step * step
+            found = min(max(found, low), high)
+            return round(found) if integer else found
+
+
 def searched(space: SearchSpace) -> dict[str, Searched]:
     """Every parameter of every branch by its flat name, in the order of ``resolve``."""
     return dict(_searched(space))
@@ -158,6 +201,12 @@ def is_conditional(space: SearchSpace) -> bool:
         and any(list(_leaves("", v)) for b in branches.values() for v in b.values())
         for branches in (space.optimizer, space.schedule)
     )
+
+
+def searches_schedule(space: SearchSpace) -> bool:
+    """Whether trials may differ in the shape of their learning rate's decay."""
+    branches = space.schedule.values()
+    return len(branches) > 1 or any(list(_leaves("", v)) for b in branches for v in b.values())
 
 
 def admits(value: Searched, given: Any) -> str | None:

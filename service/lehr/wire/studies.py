@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
@@ -27,8 +28,16 @@ from lehr.wire.base import (
     Wire,
 )
 from lehr.wire.definitions import parse_space, space_of
+from lehr.wire.range_tests import RangeTestSummary
 from lehr.wire.search import PRUNERS, SAMPLERS, check_pruner, check_sampler, read_choice
-from lehr.wire.space import Choice, Range, SearchSpace, is_conditional, searched
+from lehr.wire.space import (
+    Choice,
+    Range,
+    SearchSpace,
+    is_conditional,
+    searched,
+    searches_schedule,
+)
 from lehr.wire.trials import Trial
 
 Direction = Literal["minimize", "maximize"]
@@ -50,7 +59,16 @@ class StudyState(StrEnum):
 
 
 class Objective(Wire):
-    """What a trial is judged by: a reported metric, and which of its values counts."""
+    """What a trial is judged by: a reported metric, and which of its values counts.
+
+    ``judge`` says whose metric the ``value`` of a report is, which pruners see while the trial
+    trains: with ``raw`` the metric itself; with ``ema`` ``ema_<metric>``, the same metric of the
+    moving average of the weights (``training.ema``), which shows in mid-schedule what the decay of
+    the learning rate will show at its end. ``auto`` is ``ema`` where schedules differ between
+    trials and the metric is a validation metric, and falls back to ``raw`` on a worker that does
+    not report ``ema_<metric>``. What a trial is worth at its end is always ``metric``, selected
+    from the reports' ``metrics``.
+    """
 
     metric: MetricName = Field(description="a metric the task reports, such as val_accuracy")
     direction: Direction
@@ -58,6 +76,16 @@ class Objective(Wire):
         default="last",
         description="which reported value becomes the trial's: last, best or mean_of_last_N",
     )
+    judge: Literal["raw", "ema", "auto"] = Field(
+        default="auto",
+        description="weights that a running trial is judged by: raw, or ema for their moving "
+        "average; auto: ema where schedules are searched. The final value is the raw metric's",
+    )
+
+    @property
+    def averaged_metric(self) -> str:
+        """The metric of the averaged weights."""
+        return f"ema_{self.metric}"
 
 
 def _read_seed(raw: Any) -> int | str:
@@ -79,8 +107,15 @@ class Training(Wire):
         default=0,
         description="same initial weights and order of data for all trials, or per_trial",
     )
+    ema: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="decay an update of the moving average of the weights, which is evaluated "
+        "beside them and reported as ema_val_...; null: 0.99 where the study judges by it or has "
+        "ema_val_... as its metric, else none is kept",
+    )
 
 
+_EMA = 0.99
 _Limit = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
 
 
@@ -113,6 +148,15 @@ def _read_pruner(raw: Any) -> Any:
     pruner = read_choice(raw, "pruner", PRUNERS, problems, ())
     problems.raise_if_any()
     return pruner
+
+
+def _default_pruner(fields: dict[str, Any]) -> dict[str, Any]:
+    """Where schedules differ between trials, the one that knows them; fields are unchecked."""
+    try:
+        differ = searches_schedule(parse_space(fields.get("search_space")))
+    except ValidationError:  # said of the field itself
+        differ = False
+    return {"name": "forecast" if differ and fields.get("objectives") is None else "none"}
 
 
 def _check_space(raw: Any) -> Any:
@@ -164,7 +208,9 @@ class StudyDefinition(Wire):
         ),
     ] = Field(
         description="optimizers and schedules by name, each with its arguments: a scalar is a "
-        "constant, a list a choice, {low, high, log, step, int} a range"
+        "constant, a list a choice, {low, high, log, step, int} a range; a learning_rate may be "
+        "{range_test: {start, end, updates, seeds, reuse}}: a worker then tests first at which "
+        "rates the loss falls, and those are searched"
     )
     training: Training
     sampler: Sampler = Field(
@@ -173,11 +219,21 @@ class StudyDefinition(Wire):
         "is claimed, so that the same order of events gives the same search; without one they are "
         "made ahead (ask_ahead).",
     )
-    pruner: Pruner = Field(default_factory=lambda: {"name": "none"})
+    pruner: Pruner = Field(
+        default_factory=lambda: {"name": "none"},
+        description="default: forecast where schedules are searched, else none",
+    )
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
     weight: Weight = Field(default=1.0, description="fair share against other studies")
     labels: Labels = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_pruner(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and "pruner" not in raw:
+            return raw | {"pruner": _default_pruner(raw)}
+        return raw
 
     @model_validator(mode="after")
     def _rules_across_fields(self) -> StudyDefinition:
@@ -187,6 +243,7 @@ class StudyDefinition(Wire):
             problems.add(path, "give either objective or objectives")
         if self.objectives is not None:
             self._check_several(problems)
+        self._check_judge(problems)
         self._check_sampler(problems)
         check_pruner(self.pruner, self.training.epochs, problems, ("pruner",))
         problems.raise_if_any()
@@ -203,6 +260,17 @@ class StudyDefinition(Wire):
         for index, metric in enumerate(metrics):
             if metric in metrics[:index]:
                 problems.add(("objectives", index, "metric"), f"{metric} is an objective already")
+
+    def _check_judge(self, problems: Problems) -> None:
+        for index, goal in enumerate(self.goals):
+            if goal.judge != "ema":
+                continue
+            several = self.objectives is not None
+            path = ("objectives", index, "judge") if several else ("objective", "judge")
+            if several:
+                problems.add(path, "several objectives are not judged before the end: use raw")
+            elif not goal.metric.startswith("val_"):
+                problems.add(path, f"{goal.metric} has no average: use raw, or a val_ metric")
 
     def _check_sampler(self, problems: Problems) -> None:
         name, parameters = self.sampler["name"], searched(self.space)
@@ -226,6 +294,20 @@ class StudyDefinition(Wire):
     @cached_property
     def space(self) -> SearchSpace:
         return space_of(self.search_space)
+
+    @property
+    def judge(self) -> Literal["raw", "ema"]:
+        """The weights that a running trial is judged by: ``objective.judge`` without ``auto``."""
+        goal = self.objective
+        if goal is None or goal.judge == "raw" or not goal.metric.startswith("val_"):
+            return "raw"
+        return "ema" if goal.judge == "ema" or searches_schedule(self.space) else "raw"
+
+    @property
+    def ema(self) -> float | None:
+        """Decay an update of the average that workers keep; None where none is wanted."""
+        wanted = self.judge == "ema" or any(g.metric.startswith("ema_val_") for g in self.goals)
+        return self.training.ema or (_EMA if wanted else None)
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -266,6 +348,29 @@ class Counts(Wire):
         return self.waiting + self.running + self.complete + self.pruned + self.fail
 
 
+class Pruning(Wire):
+    """What pruning has saved, and what it may have cost."""
+
+    pruned: int = Field(default=0, description="trials")
+    epochs_saved: int = Field(default=0, description="epochs that pruned trials did not train")
+    share_saved: float = Field(
+        default=0.0, description="of the epochs that all pruned and complete trials would train"
+    )
+    missed: float | None = Field(
+        default=None,
+        description="estimated share of pruned trials that would have beaten the best; null: "
+        "nothing to estimate it from",
+    )
+    missed_from: Literal["audit", "conformal level"] | None = Field(
+        default=None,
+        description="audit: the share among trials that were let go on (pruner.audit); conformal "
+        "level: an upper bound for each forecast (pruner.alpha), seldom reached",
+    )
+    audited: int = Field(
+        default=0, description="complete trials that would have been pruned but for the audit"
+    )
+
+
 class Study(Wire):
     """A study as the service shows it."""
 
@@ -276,6 +381,10 @@ class Study(Wire):
     counts: Counts = Field(default_factory=Counts)
     epochs: int = Field(default=0, description="epochs reported so far, over all trials")
     best: Trial | None = Field(default=None, description="null with several objectives")
+    range_tests: dict[str, RangeTestSummary] = Field(
+        default_factory=dict, description="by optimizer, in short; no trial starts before they end"
+    )
+    pruning: Pruning = Field(default_factory=Pruning)
     definition: StudyDefinition
     created_at: Moment
     finished_at: Moment | None = None

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from lehr.wire.base import Moment, Wire
 
+AUDITED = "lehr:audited"  # the step at which a trial would have been pruned but for the audit
+
 
 class TrialState(StrEnum):
     """Optuna's states."""

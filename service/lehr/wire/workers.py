@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lehr.wire.base import Measured, MetricName, Moment, Number, TaskName, Text, Wire
+from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.studies import Objective
 from lehr.wire.trials import Report, Trial
 
 Token = str
+Ability = Literal["range_test"]
 Metrics = Annotated[dict[MetricName, Measured], Field(max_length=200)]
 
 
@@ -27,6 +29,10 @@ class Registration(Wire):
         description="one entry a device: a name, or a mapping that describes it",
     )
     versions: Annotated[dict[Text, Text], Field(max_length=100)] = Field(default_factory=dict)
+    abilities: Annotated[list[Ability], Field(max_length=100)] = Field(
+        default_factory=list,
+        description="what it can do beside training trials; range_test: it is leased range tests",
+    )
 
 
 class Registered(Wire):
@@ -46,7 +52,7 @@ class HeartbeatAnswer(Wire):
 
 
 class Claim(Wire):
-    """A worker asks for a trial; the same request id gets the same lease."""
+    """A worker asks for work; the same request id gets the same lease."""
 
     request_id: UUID
     wait: Number = Field(default=0.0, ge=0, le=60, description="seconds to wait for work")
@@ -55,6 +61,11 @@ class Claim(Wire):
 class LeaseTraining(Wire):
     epochs: int
     seed: int
+    ema: float | None = Field(
+        default=None,
+        description="decay an update of the moving average of the weights: report each val_ "
+        "metric once more as ema_val_..., evaluated with them; null: keep none",
+    )
 
 
 class Lease(Wire):
@@ -75,6 +86,9 @@ class Lease(Wire):
     reports: list[Report] = Field(description="those stored so far by earlier attempts")
     checkpoint: str | None = Field(description="path to get it from, or null")
     deadline: Moment
+
+
+AnyLease: TypeAlias = Lease | RangeTestLease
 
 
 class NewReport(Wire):
@@ -119,9 +133,17 @@ class Failure(Wire):
 
 class WorkerAttempt(Wire):
     study: str
-    trial: int
+    trial: int | None = Field(description="null where it runs a range test")
     attempt: int
     steps: int
+    range_test: str | None = Field(
+        default=None, description="its optimizer; left out where it is a trial"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialize(self)
+        return fields if self.range_test else {k: fields[k] for k in fields if k != "range_test"}
 
 
 class Worker(Wire):
@@ -132,6 +154,7 @@ class Worker(Wire):
     tasks: list[str]
     devices: list[Any]
     versions: dict[str, str]
+    abilities: list[str]
     state: Literal["alive", "draining", "lost"]
     running: list[WorkerAttempt]
     registered_at: Moment

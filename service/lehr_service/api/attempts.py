@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy import Connection
 
+from lehr.wire.range_tests import RangeTest, RangeTestResult
 from lehr.wire.trials import Trial
 from lehr.wire.workers import CHECKPOINT_HEADER, Completion, Failure, NewReports, Verdict
 from lehr_service.api.deps import Here, answer, refuses
 from lehr_service.api.lean import LeanRoute
-from lehr_service.domain.attempt import check_attempt
+from lehr_service.domain.attempt import check_attempt, check_kind
 from lehr_service.errors import AttemptUnknown, NoCheckpoint
+from lehr_service.operations import range_tests
 from lehr_service.operations import trials as operations
 from lehr_service.operations.dispatch import study_of
 from lehr_service.storage import attempts, reports
@@ -37,9 +39,16 @@ async def complete(token: str, completion: Completion, here: Here) -> Response:
     return answer(await act)
 
 
-@router.post("/fail", response_model=Trial, responses=_REFUSALS)
+@router.post("/range_test", response_model=RangeTest, responses=_REFUSALS)
+async def complete_range_test(token: str, result: RangeTestResult, here: Here) -> Response:
+    """End a range test with the losses of each seed; the server draws the conclusions."""
+    act = here.submit_for(token, lambda desk: range_tests.complete(desk, token, result))
+    return answer(await act)
+
+
+@router.post("/fail", response_model=Trial | RangeTest, responses=_REFUSALS)
 async def fail(token: str, failure: Failure, here: Here) -> Response:
-    """End an attempt without a result; ``preempted`` hands the trial back."""
+    """End an attempt without a result; ``preempted`` hands the trial, or range test, back."""
     act = here.submit_for(token, lambda desk: operations.fail(desk, token, failure))
     return answer(await act)
 
@@ -81,6 +90,7 @@ async def load_checkpoint(token: str, here: Here) -> Response:
         attempt = attempts.by_token(connection, token) if known else None
         if attempt is None:
             raise AttemptUnknown
+        check_kind(attempt, "trial")
         check_attempt(attempt)
         row = reports.checkpoint(connection, attempt.study_id, attempt.trial)
         if row is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from lehr.wire.workers import Lease
+from lehr.wire.workers import AnyLease
 from lehr_service.api.changes import Watch
 from lehr_service.api.deps import Server
 from lehr_service.errors import StudyDeleted
@@ -13,7 +13,7 @@ from lehr_service.operations import dispatch
 from lehr_service.storage import workers
 
 
-async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> Lease | None:
+async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> AnyLease | None:
     """A lease, or None after ``wait`` seconds without work.
 
     A request that is sent again while its first sending still waits joins it, so that one request
@@ -24,11 +24,11 @@ async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> L
         task = asyncio.create_task(_wait(here, worker_id, request_id, here.clock() + wait))
         here.claims[key] = task
         task.add_done_callback(lambda _: here.claims.pop(key, None))
-    lease: Lease | None = await asyncio.shield(here.claims[key])
+    lease: AnyLease | None = await asyncio.shield(here.claims[key])
     return lease
 
 
-async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> Lease | None:
+async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> AnyLease | None:
     with here.changes.watch("work") as watch:
         noted = 0.0
         while True:  # a look of its own at first, and whenever there may be something for it
@@ -64,7 +64,7 @@ async def _until_open(
 
 async def _first_lease(
     here: Server, study_ids: list[int], worker_id: str, request_id: str
-) -> Lease | None:
+) -> AnyLease | None:
     for study_id in study_ids:
         try:
             lease = await _lease_of(here, study_id, worker_id, request_id)
@@ -75,7 +75,9 @@ async def _first_lease(
     return None
 
 
-async def _lease_of(here: Server, study_id: int, worker_id: str, request_id: str) -> Lease | None:
+async def _lease_of(
+    here: Server, study_id: int, worker_id: str, request_id: str
+) -> AnyLease | None:
     """A lease from one study, once its sampler has a point; None where that takes too long."""
     suggestion = here.suggestions.ready(study_id)
     if suggestion is None and here.suggestions.must_wait(study_id):

@@ -8,17 +8,22 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
+from lehr.wire.range_tests import RangeTestList
+from lehr.wire.space import range_tests as range_tests_of
 from lehr.wire.studies import Study as StudyView
 from lehr.wire.studies import StudyChanges, StudyDefinition, StudyPage, StudyState
 from lehr.wire.trials import Trial as TrialView
 from lehr_service.api import paging
 from lehr_service.api.deps import Here, Server, StudyName, answer, refuses
+from lehr_service.domain.range_test import RangeTest
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, pareto_front
 from lehr_service.errors import NoCompleteTrial, StudyUnknown
 from lehr_service.operations import studies as operations
-from lehr_service.operations.views import study_view, trial_view
-from lehr_service.storage import studies, trials, workers
+from lehr_service.operations.pruning import pruning_of
+from lehr_service.operations.range_tests import ABILITY
+from lehr_service.operations.views import range_test_view, study_view, trial_view
+from lehr_service.storage import range_tests, studies, trials, workers
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
 
@@ -39,8 +44,22 @@ def _view(connection: Connection, study: Study, now: float) -> StudyView:
     goals = study.definition.goals
     single = len(goals) == 1
     best = trials.best(connection, study.id, goals[0].direction) if single else None
-    offered = bool(workers.schemas(connection, study.definition.task, now))
-    return study_view(study, best, offered)
+    task = study.definition.task
+    return study_view(
+        study,
+        best,
+        _tests(connection, study),
+        pruning=pruning_of(connection, study),
+        task_is_offered=bool(workers.schemas(connection, task, now)),
+        tests_are_offered=not study.is_testing or workers.some_can(connection, ABILITY, task, now),
+    )
+
+
+def _tests(connection: Connection, study: Study) -> list[RangeTest]:
+    """Looked for only where there can be any: most studies have none."""
+    return (
+        range_tests.of_study(connection, study.id) if range_tests_of(study.definition.space) else []
+    )
 
 
 async def _shown(here: Server, name: str) -> StudyView:
@@ -137,6 +156,28 @@ async def delete_study(name: StudyName, here: Here) -> Response:
     study = await here.read(lambda c: found(c, name))
     await here.lanes.submit(study.id, operations.remove)
     return Response(status_code=204)
+
+
+@router.get("/{name}/range_tests", response_model=RangeTestList, responses=refuses(404))
+async def list_range_tests(name: StudyName, here: Here) -> Response:
+    """The range tests of a study: one for each optimizer whose learning rate is a ``range_test``.
+
+    They run before the first trial. Each seed has a curve; several published rules read all of
+    them, and the bounds span what they suggest, widened by half a decade on both sides. A test
+    that suggests nothing leaves all of its rates to the search; one that fails fails the study.
+    """
+
+    def listed(connection: Connection) -> RangeTestList:
+        study = found(connection, name)
+        losses = range_tests.losses(connection, study.id)
+        return RangeTestList(
+            items=[
+                range_test_view(test, losses.get(test.number))
+                for test in range_tests.of_study(connection, study.id)
+            ]
+        )
+
+    return answer(await here.read(listed))
 
 
 @router.get(

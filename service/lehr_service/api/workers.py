@@ -10,10 +10,10 @@ from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
 from lehr.wire.workers import (
+    AnyLease,
     Claim,
     Heartbeat,
     HeartbeatAnswer,
-    Lease,
     Registered,
     Registration,
     WorkerAttempt,
@@ -23,10 +23,11 @@ from lehr.wire.workers import Worker as WorkerView
 from lehr_service.api.claims import claim as claim_trial
 from lehr_service.api.deps import Here, Server, WorkerId, answer, refuses
 from lehr_service.api.lean import LeanRoute
+from lehr_service.domain.attempt import Attempt
 from lehr_service.errors import Invalid, WorkerUnknown
 from lehr_service.operations.studies import check_schema
 from lehr_service.operations.views import moment, worker_view
-from lehr_service.storage import attempts, studies, trials, workers
+from lehr_service.storage import attempts, range_tests, studies, trials, workers
 
 router = APIRouter(prefix="/v1/workers", tags=["workers"], route_class=LeanRoute)
 
@@ -44,6 +45,7 @@ async def register(registration: Registration, here: Here) -> Response:
         tasks=registration.tasks,
         devices=registration.devices,
         versions=registration.versions,
+        abilities=registration.abilities,
         draining=False,
         lost=False,
         registered_at=now,
@@ -84,17 +86,21 @@ def _view(connection: Connection, worker: workers.Worker) -> WorkerView:
     running = []
     for attempt in attempts.running_of_worker(connection, worker.id):
         study = studies.by_id(connection, attempt.study_id)
-        trial = trials.get(connection, attempt.study_id, attempt.trial)
-        if study is not None and trial is not None:
-            running.append(
-                WorkerAttempt(
-                    study=study.name,
-                    trial=trial.number,
-                    attempt=attempt.attempt,
-                    steps=trial.steps,
-                )
-            )
+        if study is not None:
+            running.append(_running(connection, study.name, attempt))
     return worker_view(worker, running)
+
+
+def _running(connection: Connection, study: str, attempt: Attempt) -> WorkerAttempt:
+    if attempt.kind == "range_test":
+        test = range_tests.get(connection, attempt.study_id, attempt.trial)
+        optimizer = None if test is None else test.optimizer
+        return WorkerAttempt(
+            study=study, trial=None, range_test=optimizer, attempt=attempt.attempt, steps=0
+        )
+    trial = trials.get(connection, attempt.study_id, attempt.trial)
+    steps = 0 if trial is None else trial.steps
+    return WorkerAttempt(study=study, trial=attempt.trial, attempt=attempt.attempt, steps=steps)
 
 
 @router.post("/{worker_id}/heartbeat", response_model=HeartbeatAnswer, responses=refuses(400, 404))
@@ -118,11 +124,14 @@ async def heartbeat(worker_id: WorkerId, beat: Heartbeat, here: Here) -> Respons
 
 @router.post(
     "/{worker_id}/claim",
-    response_model=Lease,
+    response_model=AnyLease,
     responses={204: {"description": "nothing to do"}, **refuses(400, 404)},
 )
 async def claim(worker_id: WorkerId, wanted: Claim, here: Here) -> Response:
-    """Ask for a trial, waiting up to ``wait`` seconds; the same request id gets the same lease."""
+    """Ask for work, waiting up to ``wait`` seconds; the same request id gets the same lease.
+
+    A range test has ``kind: range_test`` in its lease, and goes to workers with that ability only.
+    """
     lease = await claim_trial(here, worker_id, str(wanted.request_id), wanted.wait)
     return Response(status_code=204) if lease is None else answer(lease)
 

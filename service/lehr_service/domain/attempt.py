@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lehr.wire.trials import Outcome
-from lehr_service.errors import LeaseLost
+from lehr_service.errors import LeaseLost, WrongKind
+
+Kind = Literal["trial", "range_test"]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An execution of a trial by a worker, known by its token."""
+    """An execution of a trial, or of a range test, by a worker, known by its token."""
 
     token: str
     study_id: int
-    trial: int
+    trial: int  # its number, or the range test's
     attempt: int
     worker_id: str
     outcome: Outcome | None
@@ -22,12 +25,19 @@ class Attempt:
     message: str | None = None
     traceback: str | None = None
     finished_at: float | None = None
+    kind: Kind = "trial"
 
 
 def check_attempt(attempt: Attempt) -> None:
     """Raises LeaseLost unless the attempt may still act."""
     if attempt.outcome is not None:
         raise LeaseLost(attempt.outcome.value)
+
+
+def check_kind(attempt: Attempt, kind: Kind) -> None:
+    """Raises WrongKind unless the attempt is one at a trial, or at a range test."""
+    if attempt.kind != kind:
+        raise WrongKind(attempt.kind)
 
 
 def is_expired(deadline: float, now: float, grace_until: float) -> bool:

@@ -32,6 +32,8 @@ class Study:
     virtual_time: float  # claims divided by weight
     created_at: float
     finished_at: float | None
+    range_tests_waiting: int = 0
+    range_tests_running: int = 0
 
     @property
     def trials(self) -> int:
@@ -41,6 +43,11 @@ class Study:
     def unstarted(self) -> int:
         """Enqueued trials nobody has claimed yet."""
         return self.waiting - self.returned
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether range tests are still to end before trials may start."""
+        return self.range_tests_waiting + self.range_tests_running > 0
 
     @property
     def is_idle(self) -> bool:
@@ -78,7 +85,7 @@ def may_start(study: Study, *, new_point: bool, restart: bool) -> bool:
     study yet, so it counts against ``max_trials``.
     """
     limits = study.definition.limits
-    if study.state is not StudyState.ACTIVE:
+    if study.state is not StudyState.ACTIVE or study.is_testing:
         return False
     if limits.max_parallel is not None and study.running >= limits.max_parallel:
         return False
@@ -87,6 +94,16 @@ def may_start(study: Study, *, new_point: bool, restart: bool) -> bool:
     if new_point and (study.exhausted or not has_room_for_trials(study)):
         return False
     return has_room_for_epochs(study)
+
+
+def may_test(study: Study) -> bool:
+    """Whether one more of its range tests may run now; ``max_parallel`` holds for them too."""
+    most = study.definition.limits.max_parallel
+    return (
+        study.state is StudyState.ACTIVE
+        and study.range_tests_waiting > 0
+        and (most is None or study.range_tests_running < most)
+    )
 
 
 def has_room_for_trials(study: Study) -> bool:

@@ -9,16 +9,19 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from lehr.wire.range_tests import RangeTestState
 from lehr.wire.studies import StudyState
 from lehr.wire.trials import Outcome, TrialState
+from lehr_service.domain import range_test as range_test_rules
 from lehr_service.domain import study as study_rules
-from lehr_service.domain.attempt import Attempt
+from lehr_service.domain.attempt import Attempt, Kind, check_kind
+from lehr_service.domain.range_test import Losses, RangeTest
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, ending
 from lehr_service.errors import AttemptUnknown, TrialUnknown
 from lehr_service.operations.ledger import Ledger
 from lehr_service.search import Mirror
-from lehr_service.storage import attempts, studies, trials, workers
+from lehr_service.storage import attempts, range_tests, studies, trials, workers
 
 
 @dataclass
@@ -55,12 +58,21 @@ class Desk:
             raise TrialUnknown(self.study.name, number)
         return trial
 
-    def attempt(self, token: str) -> Attempt:
-        """Raises AttemptUnknown."""
+    def attempt(self, token: str, kind: Kind | None = "trial") -> Attempt:
+        """An attempt of this kind, None: of any. Raises AttemptUnknown, WrongKind."""
         attempt = self.ledger.attempt(self.unflushed, token)
         if attempt is None or attempt.study_id != self.study.id:
             raise AttemptUnknown
+        if kind is not None:
+            check_kind(attempt, kind)
         return attempt
+
+    def range_test(self, attempt: Attempt) -> RangeTest:
+        """The range test that this is an attempt at. Raises AttemptUnknown."""
+        test = range_tests.get(self.connection, self.study.id, attempt.trial)
+        if test is None:
+            raise AttemptUnknown
+        return test
 
     @property
     def revision(self) -> int:
@@ -145,6 +157,68 @@ class Desk:
             **more,
         )
 
+    def save_range_test(
+        self, old: RangeTest, new: RangeTest, losses: Losses | None = None
+    ) -> RangeTest:
+        """Store a changed range test and count it; after the last one the search is opened."""
+        range_tests.save(self.connection, self.study.id, new, losses)
+        waiting, running = RangeTestState.WAITING, RangeTestState.RUNNING
+        self.change(
+            range_tests_waiting=self.study.range_tests_waiting
+            + (new.state is waiting)
+            - (old.state is waiting),
+            range_tests_running=self.study.range_tests_running
+            + (new.state is running)
+            - (old.state is running),
+        )
+        if not self.study.is_testing and new.state is RangeTestState.COMPLETE:
+            tests = range_tests.of_study(self.connection, self.study.id)
+            self.mirror.narrow(range_test_rules.bounds(tests))
+        return new
+
+    def end_range_test(
+        self,
+        attempt: Attempt,
+        test: RangeTest,
+        outcome: Outcome,
+        told: str | None = None,
+        traceback: str | None = None,
+        losses: Losses | None = None,
+        **found: Any,
+    ) -> None:
+        """End an attempt at a range test; one that fails for good fails its study."""
+        self.ledger.end_attempt(
+            replace(
+                attempt,
+                outcome=outcome,
+                message=told,
+                traceback=traceback,
+                finished_at=self.now,
+            )
+        )
+        lost = test.lost + (outcome is Outcome.LOST)
+        most = self.study.definition.retry.max_attempts
+        state, message = range_test_rules.ending(outcome, lost, most, told)
+        ended: dict[str, Any] = {"state": state, "lost": lost, "message": message}
+        if state.is_finished:
+            ended["finished_at"] = self.now
+        self.save_range_test(test, replace(test, **ended | found), losses)
+        if state is RangeTestState.FAILED and not self.study.state.is_finished:
+            first_line = (message or "").partition("\n")[0]
+            reason = f"the range test of {test.optimizer} failed: {first_line:.500}"
+            self.move(StudyState.FAILED, reason)
+
+    def _cancel_range_tests(self) -> None:
+        for test in range_tests.of_study(self.connection, self.study.id):
+            if test.state.is_finished:
+                continue
+            attempt = attempts.running_of_range_test(self.connection, self.study.id, test.number)
+            if attempt is not None:
+                cancelled = replace(attempt, outcome=Outcome.CANCELLED, finished_at=self.now)
+                self.ledger.end_attempt(cancelled)
+            failed = replace(test, state=RangeTestState.FAILED, message="cancelled with its study")
+            self.save_range_test(test, replace(failed, finished_at=self.now))
+
     def settle(self) -> None:
         """Let the study go where its limits and its trials send it."""
         while step := study_rules.next_state(self.study, self.now):
@@ -157,6 +231,8 @@ class Desk:
             self._cancel_running()
         if state.is_finished or state is StudyState.STOPPING:
             self._cancel_waiting()
+            if self.study.is_testing:
+                self._cancel_range_tests()
 
     def _cancel_running(self) -> None:
         for trial in trials.in_state(self.connection, self.study.id, TrialState.RUNNING):

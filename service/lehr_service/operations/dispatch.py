@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from lehr.wire.space import Resolved, resolve
-from lehr.wire.studies import StudyState
+from lehr.wire.space import range_tests as range_tests_of
+from lehr.wire.studies import Objective, StudyState
 from lehr.wire.trials import TrialState
-from lehr.wire.workers import Lease, LeaseTraining
+from lehr.wire.workers import AnyLease, Lease, LeaseTraining
 from lehr_service.domain import study as study_rules
 from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial
 from lehr_service.errors import WorkerUnknown
+from lehr_service.operations import attempts as beginnings
+from lehr_service.operations import range_tests
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, report_view, trial_view
 from lehr_service.search import Asked, SearchError, Suggestion
 from lehr_service.storage import attempts, reports, studies, trials, workers
+from lehr_service.storage import range_tests as test_rows
 
 _TOKEN = re.compile(r"([0-9a-f]{1,7})-[0-9a-f]{32}")
 
@@ -44,7 +47,8 @@ class Opening:
 
 def opening(connection: Connection) -> Opening:
     """For which tasks there is work now, and which workers are to get none."""
-    tasks = {s.definition.task for s in studies.active(connection) if _has_work(s)}
+    found = studies.active(connection)
+    tasks = {s.definition.task for s in found if _has_work(s) or study_rules.may_test(s)}
     return Opening(frozenset(tasks), frozenset(workers.draining(connection)))
 
 
@@ -64,9 +68,17 @@ def choose_study(connection: Connection, worker_id: str, request_id: str) -> Can
     if worker.draining:
         return Candidates([], draining=True)
     open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
-    eligible = [s for s in open_studies if _has_work(s)]
+    able = range_tests.ABILITY in worker.abilities
+    eligible = [s for s in open_studies if _has_work(s) or _has_test(connection, s, able)]
     ranked = sorted(eligible, key=_claim_to_share)
     return Candidates([study.id for study in ranked], tasks=frozenset(worker.tasks))
+
+
+def _has_test(connection: Connection, study: Study, able: bool) -> bool:
+    """Whether there is a range test to run, or none any more that has to be run."""
+    if not study_rules.may_test(study):
+        return False
+    return able or test_rows.some_are_known(connection, study.id)
 
 
 def _has_work(study: Study) -> bool:
@@ -80,7 +92,8 @@ def _has_work(study: Study) -> bool:
 
 
 def _claim_to_share(study: Study) -> tuple[float, float, int]:
-    return study.running / study.definition.weight, study.virtual_time, study.id
+    at_work = study.running + study.range_tests_running
+    return at_work / study.definition.weight, study.virtual_time, study.id
 
 
 @dataclass(frozen=True)
@@ -92,13 +105,15 @@ class Awaiting:
 
 def claim(
     desk: Desk, worker_id: str, request_id: str, suggestion: Suggestion | None = None
-) -> Lease | Awaiting | None:
-    """Lease a trial of the study to a worker; None where there is nothing to do.
+) -> AnyLease | Awaiting | None:
+    """Lease a trial or range test of the study to a worker; None where there is nothing to do.
 
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
     first heartbeat is noticed too. The same request id gets the same lease.
     """
     answered = desk.ledger.claimed(desk.unflushed, worker_id, request_id)
+    if answered is not None and answered.kind == "range_test":
+        return range_tests.lease(desk, answered)
     if answered is not None:
         return lease(desk, answered)
     worker = workers.get(desk.unflushed, worker_id)
@@ -107,6 +122,10 @@ def claim(
     desk.settle()
     if worker.draining or desk.study.definition.task not in worker.tasks:
         return None
+    if desk.study.range_tests_waiting:
+        tested = range_tests.claim(desk, worker, request_id)
+        if tested is not None:
+            return range_tests.lease(desk, tested)
     try:
         trial = _next_trial(desk, suggestion)
     except SearchError as error:
@@ -168,7 +187,13 @@ def _waiting_trial(
     asked = _asked(desk, trial.number, suggestion)
     if asked is None:
         return Awaiting(trial.number)
-    return replace(trial, params=asked.params)
+    return replace(trial, params=asked.params | _given_rates(desk.study, trial))
+
+
+def _given_rates(study: Study, trial: Trial) -> dict[str, float]:
+    """Learning rates as they were given: the sampler sees them within a range test's bounds."""
+    tested = {f"{name}.learning_rate" for name in range_tests_of(study.definition.space)}
+    return {n: float(v) for n, v in trial.fixed_params.items() if n in tested}
 
 
 def _start(desk: Desk, trial: Trial, worker: workers.Worker, request_id: str) -> Attempt:
@@ -180,19 +205,7 @@ def _start(desk: Desk, trial: Trial, worker: workers.Worker, request_id: str) ->
         worker=worker.name,
         started_at=trial.started_at if trial.started_at is not None else desk.now,
     )
-    attempt = Attempt(
-        token=f"{desk.study.id:x}-{secrets.token_hex(16)}",
-        study_id=desk.study.id,
-        trial=trial.number,
-        attempt=trial.attempts,
-        worker_id=worker.id,
-        outcome=None,
-        started_at=desk.now,
-    )
-    desk.ledger.add_attempt(attempt, request_id)
-    desk.change(virtual_time=desk.study.virtual_time + 1 / desk.study.definition.weight)
-    desk.heard.add(worker.id)
-    return attempt
+    return beginnings.begin(desk, worker, request_id, "trial", trial.number, trial.attempts)
 
 
 def study_of(token: str) -> int | None:
@@ -208,7 +221,7 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
     started_before = trial.attempts > 1 or trial.steps > 0
     curve = reports.curve(desk.connection, study.id, trial.number) if started_before else []
     stored = started_before and reports.has_checkpoint(desk.connection, study.id, trial.number)
-    goals = study.definition.goals
+    goals = _leased_goals(study)
     return Lease(
         token=attempt.token,
         attempt=attempt.attempt,
@@ -218,9 +231,10 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
         training=LeaseTraining(
             epochs=study.definition.training.epochs,
             seed=study_rules.training_seed(study, trial.number),
+            ema=study.definition.ema,
         ),
         objective=goals[0] if len(goals) == 1 else None,
-        objectives=list(goals),
+        objectives=goals,
         optimizer=point.optimizer,
         schedule=point.schedule,
         warmup=point.warmup,
@@ -229,6 +243,14 @@ def lease(desk: Desk, attempt: Attempt) -> Lease:
         checkpoint=f"/v1/attempts/{attempt.token}/checkpoint" if stored else None,
         deadline=moment(desk.deadline),
     )
+
+
+def _leased_goals(study: Study) -> list[Objective]:
+    """The objectives, with judge as raw wherever averaged weights are not asked for."""
+    goals = study.definition.goals
+    if study.definition.judge == "ema":
+        return list(goals)
+    return [goal.model_copy(update={"judge": "raw"}) for goal in goals]
 
 
 def resolved(study: Study, trial: Trial) -> Resolved:

@@ -39,16 +39,18 @@ def suspects(connection: Connection, now: float, grace_until: float) -> list[Sus
 
 
 def expire(desk: Desk, token: str) -> bool:
-    """Take the trial back from an attempt whose lease has run out; False where it has not."""
-    attempt = desk.attempt(token)
+    """Take back what an attempt is at whose lease has run out; False where it has not."""
+    attempt = desk.attempt(token, None)
     if attempt.outcome is not None:
         return False
     worker = workers.get(desk.unflushed, attempt.worker_id)
     if worker is not None and not is_expired(worker.deadline, desk.now, desk.grace_until):
         return False
-    desk.end(
-        attempt, desk.trial(attempt.trial), Outcome.LOST, message="not heard of before its deadline"
-    )
+    message = "not heard of before its deadline"
+    if attempt.kind == "range_test":
+        desk.end_range_test(attempt, desk.range_test(attempt), Outcome.LOST, message)
+    else:
+        desk.end(attempt, desk.trial(attempt.trial), Outcome.LOST, message=message)
     desk.settle()
     return True
 

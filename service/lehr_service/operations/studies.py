@@ -16,14 +16,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from lehr.wire.base import Path
+from lehr.wire.range_tests import RangeTestState
 from lehr.wire.space import Choice, Constant, Measure, Range, RangeTest, Value, Vector
 from lehr.wire.studies import Limits, StudyChanges, StudyDefinition, StudyState
+from lehr_service.domain import range_test as range_test_rules
 from lehr_service.domain import study as study_rules
 from lehr_service.domain.study import Study
 from lehr_service.errors import Invalid, InvalidTransition, StudyActive, StudyNameTaken
 from lehr_service.operations.desk import Desk
-from lehr_service.search import check_definition
-from lehr_service.storage import studies, workers
+from lehr_service.operations.range_tests import reused
+from lehr_service.search import check_definition, narrowing
+from lehr_service.storage import range_tests, studies, workers
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ def new_study(definition: StudyDefinition, now: float) -> Study:
         virtual_time=0.0,
         created_at=now,
         finished_at=None,
+        range_tests_waiting=len(range_test_rules.planned(definition)),
     )
 
 
@@ -67,10 +71,19 @@ def create(connection: Connection, definition: StudyDefinition, now: float) -> t
         return existing, False
     check(connection, definition, now)
     study = new_study(definition, now)
-    study = replace(study, virtual_time=studies.least_virtual_time(connection))
+    tests = [reused(connection, test) for test in range_test_rules.planned(definition)]
+    waiting = sum(test.state is RangeTestState.WAITING for test, _ in tests)
+    study = replace(
+        study,
+        virtual_time=studies.least_virtual_time(connection),
+        range_tests_waiting=waiting,
+    )
+    attrs = {} if waiting else narrowing(range_test_rules.bounds([test for test, _ in tests]))
     try:
         with connection.begin_nested():
-            study_id = studies.add(connection, studies.columns(study))
+            study_id = studies.add(connection, studies.columns(study) | {"attrs": attrs})
+            for test, losses in tests:
+                range_tests.add(connection, study_id, test, losses)
     except IntegrityError:
         existing = _identical(connection, definition)
         if existing is None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from lehr.wire.range_tests import RangeTest as RangeTestView
 from lehr.wire.studies import StudyState
 from lehr.wire.trials import Outcome, TrialState
 from lehr.wire.trials import Trial as TrialView
@@ -18,6 +19,7 @@ from lehr_service.errors import (
     InvalidTransition,
     LeaseLost,
 )
+from lehr_service.operations import range_tests
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.views import moment, trial_view
 from lehr_service.search import SearchError, check_enqueued
@@ -160,11 +162,26 @@ def _final_values(desk: Desk, trial: Trial, completion: Completion) -> Sequence[
         raise Invalid(message, [(("values",), message)])
     if completion.value is not None or "value" in completion.model_fields_set:
         return [completion.value]
-    curve = desk.mirror.curve(trial.number)
+    curve: list[float | None]
+    if desk.study.definition.judge == "raw":
+        curve = [*desk.mirror.curve(trial.number)]
+    else:
+        rows = reports.curve(desk.connection, desk.study.id, trial.number)
+        curve = [_worth(desk, row) for row in rows]
     if not curve:
         message = "there are no reports to select it from: send a value"
         raise Invalid(message, [(("value",), message)])
-    return [select_value(goals[0].select, goals[0].direction, curve)]
+    finite = [value for value in curve if value is not None]
+    if len(finite) < len(curve):
+        return [None]
+    return [select_value(goals[0].select, goals[0].direction, finite)]
+
+
+def _worth(desk: Desk, row: Any) -> float | None:
+    """What the study's metric was at a report, which may have been judged by averaged weights."""
+    definition = desk.study.definition
+    measured: float | None = row.metrics.get(definition.goals[0].metric, row.value)
+    return measured
 
 
 def _stop_at_target(desk: Desk, trial: Trial) -> None:
@@ -174,9 +191,11 @@ def _stop_at_target(desk: Desk, trial: Trial) -> None:
         desk.move(StudyState.STOPPING, reason)
 
 
-def fail(desk: Desk, token: str, failure: Failure) -> TrialView:
+def fail(desk: Desk, token: str, failure: Failure) -> TrialView | RangeTestView:
     """End an attempt without a result; asked again, answer the same."""
-    attempt = desk.attempt(token)
+    attempt = desk.attempt(token, None)
+    if attempt.kind == "range_test":
+        return range_tests.fail(desk, attempt, failure)
     trial = desk.trial(attempt.trial)
     outcome = Outcome(failure.outcome)
     if attempt.outcome is not outcome:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lehr.wire.studies import Counts, StudyState
+from lehr.range_tests import NoSuggestion, suggestions
+from lehr.wire.range_tests import Interval, RangeTestCurve, RangeTestSetup, RangeTestSummary
+from lehr.wire.range_tests import RangeTest as RangeTestView
+from lehr.wire.studies import Counts, Pruning, StudyState
 from lehr.wire.studies import Study as StudyView
 from lehr.wire.trials import Attempt as AttemptView
 from lehr.wire.trials import Report, TrialDetails
 from lehr.wire.trials import Trial as TrialView
 from lehr.wire.workers import Worker as WorkerView
 from lehr.wire.workers import WorkerAttempt
+from lehr_service.domain import range_test as range_test_rules
 from lehr_service.domain.attempt import Attempt
+from lehr_service.domain.range_test import Losses, RangeTest
 from lehr_service.domain.study import Study, training_seed
 from lehr_service.domain.trial import Trial
 from lehr_service.storage.workers import Worker
@@ -27,11 +32,25 @@ def moment_or_none(seconds: float | None) -> datetime | None:
     return None if seconds is None else moment(seconds)
 
 
-def study_view(study: Study, best: Trial | None, task_is_offered: bool) -> StudyView:
-    """A study; an active one whose task nobody offers says so in its reason."""
+def study_view(
+    study: Study,
+    best: Trial | None,
+    tests: Sequence[RangeTest] = (),
+    *,
+    pruning: Pruning,
+    task_is_offered: bool,
+    tests_are_offered: bool = True,
+) -> StudyView:
+    """A study; an active one says in its reason what it waits for, or is searched without."""
     reason = study.reason
-    if reason is None and study.state is StudyState.ACTIVE and not task_is_offered:
-        reason = f"no worker that is here offers the task {study.definition.task!r}"
+    if reason is None and study.state is StudyState.ACTIVE:
+        task = study.definition.task
+        if not task_is_offered:
+            reason = f"no worker that is here offers the task {task!r}"
+        elif study.is_testing and not tests_are_offered:
+            reason = f"its range tests come first, and no worker that is here runs any of {task!r}"
+        else:
+            reason = _about_tests(study, tests)
     return StudyView(
         name=study.name,
         state=study.state,
@@ -46,10 +65,66 @@ def study_view(study: Study, best: Trial | None, task_is_offered: bool) -> Study
         ),
         epochs=study.epochs,
         best=None if best is None else trial_view(study.name, best),
+        range_tests={test.optimizer: _summary(test) for test in tests},
+        pruning=pruning,
         definition=study.definition,
         created_at=moment(study.created_at),
         finished_at=moment_or_none(study.finished_at),
     )
+
+
+def _about_tests(study: Study, tests: Sequence[RangeTest]) -> str | None:
+    if study.is_testing:
+        ended = sum(test.state.is_finished for test in tests)
+        return f"its range tests come first: {ended} of {len(tests)} are complete"
+    told = [f"the range test of {t.optimizer}: {t.message}" for t in tests if t.message]
+    return "; ".join(told) or None
+
+
+def _summary(test: RangeTest) -> RangeTestSummary:
+    return RangeTestSummary(state=test.state, message=test.message, bounds=_interval(test))
+
+
+def _interval(test: RangeTest) -> Interval | None:
+    if test.low is None or test.high is None:
+        return None
+    return Interval(low=test.low, high=test.high)
+
+
+def range_test_view(test: RangeTest, losses: Losses | None) -> RangeTestView:
+    return RangeTestView(
+        optimizer=test.optimizer,
+        state=test.state,
+        message=test.message,
+        attempts=test.attempts,
+        worker=test.worker,
+        setup=RangeTestSetup.model_validate(test.setup),
+        curves=_curves(test.setup, losses or {}),
+        suggestions=dict(test.suggestions),
+        bounds=_interval(test),
+        reused_from=test.reused_from,
+        started_at=moment_or_none(test.started_at),
+        finished_at=moment_or_none(test.finished_at),
+    )
+
+
+def _curves(setup: Mapping[str, Any], losses: Losses) -> list[RangeTestCurve]:
+    found = []
+    for seed, curve in range_test_rules.curves(setup, losses).items():
+        try:
+            suggested = suggestions(curve)
+        except NoSuggestion:
+            suggested = None
+        shown = RangeTestCurve(
+            seed=seed,
+            learning_rates=list(curve.rates),
+            losses=list(curve.losses),
+            smoothed=list(curve.smoothed),
+            diverged_at=curve.diverged_at,
+            suggestions=suggested,
+        )
+        found.append(shown)
+    return found
 
 
 def _trial_fields(study_name: str, trial: Trial) -> dict[str, Any]:
@@ -116,6 +191,7 @@ def worker_view(worker: Worker, running: Sequence[WorkerAttempt]) -> WorkerView:
         tasks=sorted(worker.tasks),
         devices=worker.devices,
         versions=dict(worker.versions),
+        abilities=list(worker.abilities),
         state="lost" if worker.lost else "draining" if worker.draining else "alive",
         running=list(running),
         registered_at=moment(worker.registered_at),

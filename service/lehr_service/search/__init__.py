@@ -3,7 +3,7 @@
 from lehr_service.search.ahead import Suggestion, hasten, is_stale, most_ahead
 from lehr_service.search.checks import check_definition, check_enqueued
 from lehr_service.search.errors import SearchError
-from lehr_service.search.mirror import Asked, Changes, Mirror, TrialSnapshot
+from lehr_service.search.mirror import Asked, Changes, Mirror, TrialSnapshot, narrowing
 from lehr_service.search.pruners import Decision
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "hasten",
     "is_stale",
     "most_ahead",
+    "narrowing",
 ]

@@ -14,11 +14,12 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from lehr.wire.space import Searched, resolve, searched
+from lehr.wire.space import Searched, SearchSpace, narrowed, resolve, searched
 from lehr.wire.studies import StudyDefinition
-from lehr.wire.trials import TrialState
+from lehr.wire.trials import AUDITED, TrialState
 from lehr_service.search.ahead import Suggestion
 from lehr_service.search.errors import SearchError
+from lehr_service.search.forecast import ForecastPruner
 from lehr_service.search.memory import Memory
 from lehr_service.search.pruners import Decision, build_pruner, explain, prepare
 from lehr_service.search.quiet import quiet
@@ -33,7 +34,9 @@ from lehr_service.search.snapshots import (
 )
 from lehr_service.search.space import count_points, decode, distribution, encode_all, suggest
 
-__all__ = ["Asked", "Changes", "Decision", "Mirror", "TrialSnapshot"]
+__all__ = ["Asked", "Changes", "Decision", "Mirror", "TrialSnapshot", "narrowing"]
+
+_NARROWED = "lehr:learning_rates"  # the study's attribute that tells every mirror of its bounds
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Changes:
 
     trials: dict[int, dict[str, Any]]  # number -> all attributes of a trial that changed
     study: dict[str, Any] | None  # all attributes of the study, None where none changed
+
+
+def narrowing(bounds: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+    """The study attributes that make a mirror search learning rates within these bounds."""
+    return {_NARROWED: {name: list(pair) for name, pair in bounds.items()}} if bounds else {}
 
 
 class Mirror:
@@ -70,9 +78,7 @@ class Mirror:
         self._definition = definition
         self._name = study_name
         self._seed = seed
-        self._space = definition.space
-        self._searched = searched(self._space)
-        self._distributions = {n: distribution(v) for n, v in self._searched.items()}
+        self._see(definition.space)
         self._objectives = len(definition.goals)
         self._pruner = build_pruner(definition)
         self._points: set[tuple[Any, ...]] = set()
@@ -82,6 +88,11 @@ class Mirror:
         parts = {"search_space", "sampler", "pruner", "objective", "objectives"}
         self._search = definition.model_dump_json(include=parts)
         self._begin()
+
+    def _see(self, space: SearchSpace) -> None:
+        self._space = space
+        self._searched = searched(space)
+        self._distributions = {n: distribution(v) for n, v in self._searched.items()}
 
     def _begin(self) -> None:
         self._memory = Memory()
@@ -102,6 +113,8 @@ class Mirror:
         ``trials`` rise by number, without a gap after the last one known here; ``study_attrs`` are
         those of the study as it is now. Forgets changes that were not taken.
         """
+        if _NARROWED in study_attrs:
+            self._narrow(study_attrs[_NARROWED])
         for trial in trials:
             self._upsert(trial)
         known = self._memory.get_study_system_attrs(self._study_id)
@@ -109,6 +122,25 @@ class Mirror:
             if key not in known or known[key] != value:
                 self._memory.set_study_system_attr(self._study_id, key, value)
         self.take_changes()
+
+    def narrow(self, bounds: Mapping[str, tuple[float, float]]) -> None:
+        """Search learning rates within what range tests found, by flat name; before any is asked.
+
+        A rate that is given outside of its bounds is seen as the nearest one within them.
+        """
+        attrs = narrowing(bounds)
+        for key, value in attrs.items():
+            self._memory.set_study_system_attr(self._study_id, key, value)
+            self._narrow(value)
+
+    def _narrow(self, bounds: Mapping[str, list[float]]) -> None:
+        pairs = {name: (low, high) for name, (low, high) in bounds.items()}
+        self._see(narrowed(self._definition.space, pairs))
+        for trial in self._memory.get_all_trials(self._study_id, deepcopy=False):
+            given = trial.system_attrs.get(FIXED, {})
+            for name in given.keys() & pairs.keys():
+                low, high = pairs[name]
+                given[name] = min(max(given[name], low), high)
 
     def _upsert(self, trial: TrialSnapshot) -> None:
         size = self._memory.size
@@ -302,11 +334,23 @@ class Mirror:
         trial = self._reported(number)
         try:
             with quiet():
+                if isinstance(self._pruner, ForecastPruner):
+                    return self._forecast(self._pruner, trial)
                 if self._pruner.prune(self._study, trial):
-                    return Decision("prune", explain(self._definition.pruner, self._study, trial))
+                    return Decision("prune", explain(self._definition, self._study, trial))
         except Exception as error:
             raise SearchError(f"the pruner {name} failed: {error}") from error
         return Decision("continue", f"the {name} pruner lets it go on at step {trial.last_step}")
+
+    def _forecast(self, pruner: ForecastPruner, trial: FrozenTrial) -> Decision:
+        reason = pruner.reason(self._study, trial)
+        if reason is None:
+            return Decision("continue", f"the forecast lets it go on at step {trial.last_step}")
+        if not pruner.is_audited(trial):
+            return Decision("prune", f"forecast: {reason}")
+        if AUDITED not in trial.system_attrs:
+            self._memory.set_trial_system_attr(trial.number, AUDITED, trial.last_step)
+        return Decision("continue", f"goes on for the audit; forecast: {reason}")
 
     def _reported(self, number: int) -> FrozenTrial:
         """The trial up to its last reported step: an earlier attempt may have come further."""

@@ -11,8 +11,11 @@ from optuna.pruners import BasePruner
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lehr.wire.space import searches_schedule
 from lehr.wire.studies import StudyDefinition
 from lehr_service.search.errors import SearchError
+from lehr_service.search.forecast import ForecastPruner
+from lehr_service.search.outlook import rates_of
 from lehr_service.search.quiet import quiet
 from lehr_service.search.ranking import RankingMedianPruner, RankingPruner, summaries_of
 
@@ -29,15 +32,16 @@ def build_pruner(definition: StudyDefinition) -> BasePruner:
     """The study's pruner. Raises SearchError where its options do not go together."""
     try:
         with quiet():
-            return _build(definition.pruner, definition.training.epochs)
+            return _build(definition.pruner, definition)
     except ValueError as error:
         name = definition.pruner["name"]
         raise SearchError(f"the pruner {name} refuses its options: {error}") from error
 
 
-def _build(pruner: dict[str, Any] | None, epochs: int) -> BasePruner:
+def _build(pruner: dict[str, Any] | None, definition: StudyDefinition) -> BasePruner:
     if pruner is None:
         return None
+    epochs = definition.training.epochs
     options = {o: v for o, v in pruner.items() if o != "name" and v is not None}
     match pruner["name"]:
         case "none":
@@ -47,10 +51,19 @@ def _build(pruner: dict[str, Any] | None, epochs: int) -> BasePruner:
         case "hyperband":
             return pruners.HyperbandPruner(**({"max_resource": epochs} | options))
         case "patient":
-            wrapped = _build(options.pop("wrapped_pruner", None), epochs)
+            wrapped = _build(options.pop("wrapped_pruner", None), definition)
             return pruners.PatientPruner(wrapped, **options)
+        case "forecast":
+            return _forecast(options, definition)
         case name:
             return _BUILDERS[name](**options)
+
+
+def _forecast(options: dict[str, Any], definition: StudyDefinition) -> ForecastPruner:
+    dominance = options.pop("dominance", "auto")
+    on = searches_schedule(definition.space) if dominance == "auto" else dominance == "on"
+    rates = rates_of(definition)
+    return ForecastPruner(definition.training.epochs, dominance=on, rates=rates, **options)
 
 
 _BUILDERS = {
@@ -70,8 +83,14 @@ def prepare(pruner: BasePruner, study: Study) -> None:
     pruner.prune(study, create_trial(state=TrialState.RUNNING))
 
 
-def explain(options: dict[str, Any], study: Study, trial: FrozenTrial) -> str:
-    """Why the pruner with these options prunes ``trial`` at its last step, in one sentence."""
+def explain(definition: StudyDefinition, study: Study, trial: FrozenTrial) -> str:
+    """Why the study's pruner prunes ``trial`` at its last step, in one sentence."""
+    return _explain(definition.pruner, definition, study, trial)
+
+
+def _explain(
+    options: dict[str, Any], definition: StudyDefinition, study: Study, trial: FrozenTrial
+) -> str:
     name, step = options["name"], trial.last_step
     value = trial.intermediate_values[step]
     if np.isnan(value):
@@ -90,18 +109,22 @@ def explain(options: dict[str, Any], study: Study, trial: FrozenTrial) -> str:
         case "threshold":
             return _beyond(options, value, step)
         case "patient":
-            return _no_gain(options, study, trial)
+            return _no_gain(options, definition, study, trial)
+        case "forecast":
+            return f"forecast: {_build(options, definition).reason(study, trial)}"
         case _:
             return f"the {name} pruner: up to step {step} it is worse than the best trial"
 
 
-def _no_gain(options: dict[str, Any], study: Study, trial: FrozenTrial) -> str:
+def _no_gain(
+    options: dict[str, Any], definition: StudyDefinition, study: Study, trial: FrozenTrial
+) -> str:
     reason = (
         f"the patient pruner: no gain of more than {options.get('min_delta', 0.0):g} "
         f"in the last {options['patience'] + 1} steps up to step {trial.last_step}"
     )
     wrapped = options.get("wrapped_pruner")
-    return f"{reason}; {explain(wrapped, study, trial)}" if wrapped else reason
+    return f"{reason}; {_explain(wrapped, definition, study, trial)}" if wrapped else reason
 
 
 def _below(name: str, percentile: float, study: Study, trial: FrozenTrial) -> str:

@@ -81,7 +81,8 @@ def decode(value: Searched, suggested: Any) -> Any:
 
 
 def encode(name: str, value: Searched, given: Any) -> Any:
-    """Optuna's value for one of ours; a number on a grid is moved onto it exactly.
+    """Optuna's value for one of ours; a number on a grid is moved onto it exactly, a learning rate
+    given beside the bounds of a range test to the nearest of them.
 
     Raises SearchError for a value that a choice does not have.
     """
@@ -94,6 +95,8 @@ def encode(name: str, value: Searched, given: Any) -> Any:
             return _candidate(value, _position(value, given))
         case Range(integer=True):
             return int(given)
+        case Range(low, high):
+            return min(max(float(given), low), high)
         case _:
             return float(given)
 

@@ -71,6 +71,8 @@ studies = Table(
     Column("failures", Integer, nullable=False, default=0),  # of the failed: not cancelled
     Column("epochs", Integer, nullable=False, default=0),
     Column("finished_epochs", Integer, nullable=False, default=0),
+    Column("range_tests_waiting", Integer, nullable=False, default=0),
+    Column("range_tests_running", Integer, nullable=False, default=0),
     Column("exhausted", Boolean, nullable=False, default=False),
     Column("virtual_time", Double, nullable=False, default=0.0),  # claims / weight
     Column("attrs", Json, nullable=False, default=dict),  # Optuna's, of the study
@@ -116,6 +118,7 @@ workers = Table(
     Column("tasks", Json, nullable=False),
     Column("devices", Json, nullable=False),
     Column("versions", Json, nullable=False),
+    Column("abilities", Json, nullable=False, default=list),
     Column("draining", Boolean, nullable=False, default=False),
     Column("lost", Boolean, nullable=False, default=False),
     Column("registered_at", Double, nullable=False),
@@ -130,7 +133,8 @@ attempts = Table(
     Column("id", Integer, primary_key=True),
     Column("token", String(64), nullable=False, unique=True),
     _study_key(nullable=False),
-    Column("trial", Integer, nullable=False),
+    Column("kind", String(10), nullable=False, default="trial"),  # trial | range_test
+    Column("trial", Integer, nullable=False),  # its number, or the range test's
     Column("attempt", Integer, nullable=False),
     Column("worker_id", ForeignKey("workers.id"), nullable=False),
     Column("request_id", String(36), nullable=False),
@@ -139,7 +143,7 @@ attempts = Table(
     Column("traceback", Text),
     Column("started_at", Double, nullable=False),
     Column("finished_at", Double),
-    UniqueConstraint("study_id", "trial", "attempt"),
+    UniqueConstraint("study_id", "kind", "trial", "attempt"),
     UniqueConstraint("worker_id", "request_id"),
     Index("ix_attempts_running", "worker_id", "outcome"),
     Index(
@@ -176,4 +180,28 @@ checkpoints = Table(
     Column("sha256", String(64), nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("saved_at", Double, nullable=False),
+)
+
+range_tests = Table(
+    "range_tests",
+    metadata,
+    _study_key(primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("optimizer", String(100), nullable=False),
+    Column("setup", Json, nullable=False),
+    Column("key", String(64), nullable=False),  # SHA-256 of task and setup
+    Column("reuse", Boolean, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("message", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("lost", Integer, nullable=False),
+    Column("worker", Text),
+    Column("losses", Json),  # [[seed, [loss or null, ...]], ...]
+    Column("suggestions", Json, nullable=False),
+    Column("low", Double),
+    Column("high", Double),
+    Column("reused_from", String(100)),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Index(None, "key", "state"),
 )

@@ -12,13 +12,14 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    func,
     insert,
     or_,
     select,
     update,
 )
 
-from lehr.wire.trials import TrialState
+from lehr.wire.trials import AUDITED, TrialState
 from lehr_service.domain.trial import Trial
 from lehr_service.storage.tables import trials
 
@@ -124,6 +125,30 @@ def best(connection: Connection, study_id: int, direction: str) -> Trial | None:
     )
     row = connection.execute(query).first()
     return None if row is None else _trial(row)
+
+
+def steps_by_state(connection: Connection, study_id: int) -> dict[TrialState, tuple[int, int]]:
+    """For complete and for pruned trials, how many there are and their steps in all."""
+    query = (
+        select(trials.c.state, func.count(), func.sum(trials.c.steps))
+        .where(
+            trials.c.study_id == study_id,
+            trials.c.state.in_([TrialState.COMPLETE.value, TrialState.PRUNED.value]),
+        )
+        .group_by(trials.c.state)
+    )
+    found = connection.execute(query).all()
+    return {TrialState(state): (int(count), int(steps)) for state, count, steps in found}
+
+
+def finals(connection: Connection, study_id: int) -> list[tuple[float, bool]]:
+    """Final values of complete trials, and whether each is one that the audit let go on."""
+    query = select(trials.c.value, trials.c.attrs).where(
+        trials.c.study_id == study_id,
+        trials.c.state == TrialState.COMPLETE.value,
+        trials.c.value.is_not(None),
+    )
+    return [(float(value), AUDITED in attrs) for value, attrs in connection.execute(query).all()]
 
 
 def complete_with_values(connection: Connection, study_id: int) -> list[Trial]:

@@ -20,6 +20,7 @@ class Worker:
     tasks: Mapping[str, Any]
     devices: list[Any]
     versions: Mapping[str, str]
+    abilities: Sequence[str]
     draining: bool
     lost: bool
     registered_at: float
@@ -124,6 +125,15 @@ def schemas(connection: Connection, task: str, now: float) -> list[Mapping[str, 
     """The parameter schemas of a task as the workers that are here offer it."""
     query = select(workers.c.tasks).where(workers.c.lost.is_(False), workers.c.deadline > now)
     return [tasks[task] for tasks in connection.execute(query).scalars().all() if task in tasks]
+
+
+def some_can(connection: Connection, ability: str, task: str, now: float) -> bool:
+    """Whether a worker that is here offers the task and has the ability."""
+    query = select(workers.c.tasks, workers.c.abilities).where(
+        workers.c.lost.is_(False), workers.c.deadline > now
+    )
+    found = connection.execute(query).all()
+    return any(task in tasks and ability in abilities for tasks, abilities in found)
 
 
 def _worker(row: Row[Any]) -> Worker:

@@ -248,3 +248,22 @@ def test_the_command_loads_neither_the_server_nor_tensorflow() -> None:
     code = f"import sys, lehr.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_pruned_trial_says_why(
+    cli: Run, client: Client, hand: Any, definition: dict[str, Any]
+) -> None:
+    pruner = {"name": "forecast", "n_min": 1, "alpha": 0.5, "dominance": "off"}
+    client.create_study(definition | {"pruner": pruner})
+    name = definition["name"]
+    epochs = definition["training"]["epochs"]
+    hand.finish(*[(step + 1) / epochs for step in range(epochs)])
+    hand.report(hand.claim(), 0.0)
+    complete = cli("study", "why-pruned", name, "0").stdout
+    assert complete == f"trial 0 of study {name} was not pruned: it is complete\n"
+    said = cli("study", "why-pruned", name, "1").stdout.splitlines()
+    assert said[0] == f"trial 1 was pruned after 1 of {epochs} epochs"
+    assert said[1].startswith("forecast: at ")
+    assert "it stays under the best final 1" in said[1]
+    assert f"{epochs - 1} epochs" in cli("study", "show", name).stdout
+    assert cli("study", "why-pruned", name, "7").exit_code == 1

@@ -85,7 +85,8 @@ def test_settings_that_cannot_be_are_a_wrong_use(
 def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run) -> None:
     arguments = ("--tasks", "a.b", "--tasks", "c", "--devices", "0,1", "--name", "n")
     times = ("--drain-seconds", "1", "--checkpoint-seconds", "2", "--data-dir", "/data")
-    done = lehr_at(SERVER, "work", *arguments, *times, "--token", "t")
+    logs = ("--tensorboard", "/logs")
+    done = lehr_at(SERVER, "work", *arguments, *times, *logs, "--token", "t")
     assert done.exit_code == 7
     assert worked == [
         AgentOptions(
@@ -97,6 +98,7 @@ def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run
             data_dir="/data",
             drain_seconds=1.0,
             checkpoint_seconds=2.0,
+            tensorboard="/logs",
         )
     ]
 
@@ -104,7 +106,8 @@ def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run
 def test_the_worker_has_the_agents_defaults(
     worked: list[AgentOptions], lehr_at: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("LEHR_DATA_DIR", raising=False)
+    for setting in ("LEHR_DATA_DIR", "LEHR_TENSORBOARD"):
+        monkeypatch.delenv(setting, raising=False)
     lehr_at(SERVER, "work")
     assert worked == [AgentOptions(server=SERVER)]
     known = {field.name for field in dataclasses.fields(AgentOptions)}

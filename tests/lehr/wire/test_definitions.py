@@ -349,7 +349,23 @@ WRONG = {
     ),
     "range test with an unknown key": (
         {RATE: {"range_test": {"steps": 5}}},
-        {f"{RATE}.range_test.steps": "start or end"},
+        {f"{RATE}.range_test.steps": "known are start, end, updates, seeds or reuse"},
+    ),
+    "range test from 0": (
+        {RATE: {"range_test": {"start": 0}}},
+        {f"{RATE}.range_test.start": "at least 1e-12"},
+    ),
+    "range test of few updates": (
+        {RATE: {"range_test": {"updates": 19}}},
+        {f"{RATE}.range_test.updates": "at least 20"},
+    ),
+    "range test with a list of seeds": (
+        {RATE: {"range_test": {"seeds": [0, 1]}}},
+        {f"{RATE}.range_test.seeds": "a whole number"},
+    ),
+    "range test that is perhaps reused": (
+        {RATE: {"range_test": {"reuse": "no"}}},
+        {f"{RATE}.range_test.reuse": "true or false"},
     ),
     "range test and a range": ({f"{RATE}.range_test": {}}, {RATE: "{range_test: {}}"}),
     # training
@@ -582,7 +598,25 @@ RIGHT = {
     ),
     "a range test with bounds": (
         spaced(optimizer={"sgd": {"learning_rate": {"range_test": {"start": 1e-4, "end": 0.5}}}}),
-        {"sgd.learning_rate": RangeTest(1e-4, 0.5)},
+        {"sgd.learning_rate": RangeTest(1e-4, 0.5, updates=200, seeds=4, reuse=True)},
+    ),
+    "a range test with all there is": (
+        spaced(
+            optimizer={
+                "sgd": {
+                    "learning_rate": {
+                        "range_test": {
+                            "start": 1e-5,
+                            "end": 10,
+                            "updates": 100,
+                            "seeds": 2,
+                            "reuse": False,
+                        }
+                    }
+                }
+            }
+        ),
+        {"sgd.learning_rate": RangeTest(1e-5, 10.0, updates=100, seeds=2, reuse=False)},
     ),
     "a length in epochs": (
         spaced(warmup={"epochs": {"low": 0, "high": 2}}),

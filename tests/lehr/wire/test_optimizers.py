@@ -7,15 +7,14 @@ import pytest
 from lehr.schedules import REQUIRED
 from lehr.wire.optimizers import KERAS_CLASSES, OPTIMIZERS
 
-# What Keras has that a study cannot set: the engine averages weights itself (ema), computes in
-# float32 or bfloat16 (loss scale), makes an update a batch, and layers have no name in a study.
+# What Keras has that a study cannot set: the engine averages weights itself (ema), leaves
+# the loss scale to Keras, and layers have no name in a study.
 LEFT_OUT = {
     "name",
     "use_ema",
     "ema_momentum",
     "ema_overwrite_frequency",
     "loss_scale_factor",
-    "gradient_accumulation_steps",
     "exclude_layers",
 }
 NO_ALGORITHMS = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"}

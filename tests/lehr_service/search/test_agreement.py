@@ -16,6 +16,8 @@ import pytest
 from optuna import pruners, samplers
 
 from lehr_service.search import Mirror
+from lehr_service.search.forecast import ForecastPruner
+from lehr_service.search.samplers import CompleteGoodSet
 
 from .stories import (
     CONDITIONAL,
@@ -85,6 +87,19 @@ def tpe(seed: int, own: int) -> Any:
     return samplers.TPESampler(seed=own, multivariate=True, group=True, constant_liar=True)
 
 
+def good_tpe(seed: int, own: int) -> Any:
+    return CompleteGoodSet(seed=own, multivariate=True, group=True, constant_liar=True)
+
+
+def rates(trial: Any) -> list[float]:
+    """The learning rate of each epoch's last update in CONDITIONAL, 100 updates an epoch."""
+    params, rise = trial.params, round(900 * trial.params["warmup"])
+    updates = [100 * epoch + 99 for epoch in range(9)]
+    length = params.get("exponential.decay_steps.epochs", 1)
+    factor = params.get("exponential.decay_rate", 1.0)
+    return [u / rise if u < rise else factor ** ((u - rise) / (100 * length)) for u in updates]
+
+
 def grid(seed: int, own: int) -> Any:
     values = {
         "optimizer": ["sgd"],
@@ -101,21 +116,34 @@ def pruning(
     sampler: tuple[str, Any] = ("random", lambda _, own: samplers.RandomSampler(seed=own)),
 ) -> Story:
     name, plain_sampler = sampler
+    options = {"good_set": "all"} if name == "tpe" else {}
     return Story(
-        {"name": name}, plain_sampler, pruner, plain, CONDITIONAL, suggest_conditional, trials=50
+        {"name": name} | options,
+        plain_sampler,
+        pruner,
+        plain,
+        CONDITIONAL,
+        suggest_conditional,
+        trials=50,
     )
 
 
 FLAT = {"space": GRID, "suggest": suggest_grid}
 STORIES = {
-    "tpe": sampling("tpe", tpe),
+    "tpe": sampling("tpe", tpe, options={"good_set": "all"}),
     "tpe with options": sampling(
         "tpe",
         lambda _, own: samplers.TPESampler(
             seed=own, multivariate=False, n_startup_trials=4, n_ei_candidates=6
         ),
-        options={"multivariate": False, "startup_trials": 4, "ei_candidates": 6},
+        options={
+            "multivariate": False,
+            "startup_trials": 4,
+            "ei_candidates": 6,
+            "good_set": "all",
+        },
     ),
+    "tpe with a good set of its own": sampling("tpe", good_tpe),
     "random": sampling("random", lambda _, own: samplers.RandomSampler(seed=own)),
     "gp": sampling(
         "gp",
@@ -209,6 +237,20 @@ STORIES = {
     "hyperband and tpe": pruning(
         {"name": "hyperband"}, lambda: pruners.HyperbandPruner(max_resource=9), ("tpe", tpe)
     ),
+    "forecast": pruning(
+        {"name": "forecast", "min": 6, "alpha": 0.2},
+        lambda: ForecastPruner(9, n_min=6, alpha=0.2, dominance=True, rates=rates),
+    ),
+    "eager forecast": pruning(
+        {"name": "forecast", "eager": True, "dominance": "off"},
+        lambda: ForecastPruner(9, eager=True, rates=rates),
+    ),
+    "patient forecast": pruning(
+        {"name": "patient", "patience": 0, "wrapped_pruner": {"name": "forecast", "min": 3}},
+        lambda: pruners.PatientPruner(
+            ForecastPruner(9, n_min=3, dominance=True, rates=rates), patience=0
+        ),
+    ),
     "patient": pruning(
         {"name": "patient", "patience": 1, "wrapped_pruner": {"name": "median"}},
         lambda: pruners.PatientPruner(pruners.MedianPruner(), patience=1),
@@ -247,6 +289,7 @@ def trace(name: str) -> Trace:
 # Optuna warns the plain side; mirrors keep it quiet, as the other tests show.
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.filterwarnings("ignore:WilcoxonPruner finds steps")
+@pytest.mark.filterwarnings("ignore:`gamma` has been deprecated")
 def test_agrees_with_plain_optuna(story: Story, trace: Trace) -> None:
     assert trace == story.through_optuna()
     assert any(event[2] is True for event in trace) is (story.pruner["name"] != "none")

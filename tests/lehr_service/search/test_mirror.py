@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -121,7 +122,9 @@ def test_a_prune_says_why(pruner: dict[str, Any], values: list[float | None], re
 def test_going_on_has_a_reason_too() -> None:
     mirror = Mirror(define(CONDITIONAL, pruner="median"), "s", SEED)
     assert judged(mirror, 0.1) == ("continue", "the median pruner lets it go on at step 0")
-    free = Mirror(define(CONDITIONAL), "s", SEED)
+    by_default = Mirror(define(CONDITIONAL), "s", SEED)
+    assert judged(by_default, 0.1) == ("continue", "the forecast lets it go on at step 0")
+    free = Mirror(define(CONDITIONAL, pruner="none"), "s", SEED)
     assert judged(free, 0.1) == ("continue", "no pruner judges this study")
 
 
@@ -136,3 +139,40 @@ def test_a_trial_that_starts_again_is_judged_where_it_is() -> None:
     assert mirror.judge(number).word == "continue"
     mirror.report(number, 2, 3.0)
     assert mirror.judge(number).word == "prune"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_narrowed_mirror_searches_as_if_the_bounds_had_been_given(sampler: str) -> None:
+    given = {"adam": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}}
+    tested = {"adam": {"learning_rate": {"range_test": {}}}}
+    plain, narrowed = (
+        Mirror(define({"optimizer": space}, sampler=sampler), "s", SEED)
+        for space in (given, tested)
+    )
+    narrowed.narrow({"adam.learning_rate": (1e-4, 1e-2)})
+    told = narrowed.take_changes().study
+    assert told is not None
+    hydrated = Mirror(define({"optimizer": tested}, sampler=sampler), "s", SEED)
+    hydrated.load([], told)
+    for index in range(14):
+        asked = [mirror.ask() for mirror in (plain, narrowed, hydrated)]
+        assert asked[0] == asked[1] == asked[2]
+        for mirror in (plain, narrowed, hydrated):
+            mirror.tell(index, TrialState.COMPLETE, [math.sin(index)])
+
+
+def test_a_given_rate_beside_the_bounds_is_seen_at_the_nearest() -> None:
+    """By the mirror that narrows, by one that catches up, and by one that is made later."""
+    definition = define({"optimizer": {"adam": {"learning_rate": {"range_test": {}}}}})
+    first, second, third = (Mirror(definition, "s", SEED) for _ in range(3))
+    given = {"adam.learning_rate": 0.5}
+    row = TrialSnapshot(0, TrialState.WAITING, None, given, None, {}, {})
+    first.enqueue(given)
+    second.load([row], {})
+    first.narrow({"adam.learning_rate": (1e-4, 1e-2)})
+    told = first.take_changes().study or {}
+    second.load([], told)
+    third.load([row], told)
+    assert [mirror.ask(0).params["adam.learning_rate"] for mirror in (first, second, third)] == [
+        1e-2
+    ] * 3

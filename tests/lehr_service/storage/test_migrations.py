@@ -3,10 +3,14 @@
 import subprocess
 import sys
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
 
-from lehr_service.storage.session import Database
+from lehr.wire.trials import TrialState
+from lehr_service.storage import attempts, trials, workers
+from lehr_service.storage.session import Database, _configuration
 from lehr_service.storage.tables import metadata
 
 
@@ -17,6 +21,36 @@ def test_migrations_and_tables_agree(database_url):
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_what_the_first_schema_held_is_kept(database_url):
+    """SQLite replaces tables to change them: neither rows nor what refers to them may go."""
+    database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with database.write() as connection:
+        command.upgrade(_configuration(connection), "0001")
+        counts = dict.fromkeys(
+            ("revision", "waiting", "running", "complete", "pruned", "fail", "returned"), 0
+        ) | dict.fromkeys(("failures", "epochs", "finished_epochs", "virtual_time"), 0)
+        known = {"id": 1, "name": "s", "definition": "{}", "seed": 1, "state": "active"}
+        study = known | counts | {"exhausted": False, "attrs": "{}", "created_at": 1.0}
+        texts = dict.fromkeys(("tasks", "devices", "versions"), "{}")
+        moments = dict.fromkeys(("registered_at", "heard_at", "deadline"), 1.0)
+        worker = {"id": "w", "name": "w", "draining": False, "lost": False} | texts | moments
+        trial = {"study_id": 1, "number": 0, "state": "running", "revision": 1, "created_at": 1.0}
+        trial |= dict.fromkeys(("fixed_params", "metrics", "attrs"), "{}")
+        trial |= dict.fromkeys(("attempts", "lost", "steps"), 0)
+        attempt = {"token": "1-t", "study_id": 1, "trial": 0, "attempt": 1, "worker_id": "w"}
+        attempt |= {"request_id": "r", "started_at": 1.0}
+        rows = {"studies": study, "workers": worker, "trials": trial, "attempts": attempt}
+        for table, row in rows.items():
+            names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    database.migrate()
+    with database.read() as connection:
+        assert attempts.by_token(connection, "1-t").kind == "trial"
+        assert [t.number for t in trials.in_state(connection, 1, TrialState.RUNNING)] == [0]
+        assert workers.get(connection, "w").abilities == []
     database.close()
 
 

@@ -4,14 +4,19 @@ import os
 from collections.abc import Callable
 from typing import Annotated, Any
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
 import numpy as np
 import pytest
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from lehr_worker import Data, Parameter, Task, task
 from lehr_worker.tasks.digits import digits
 from lehr_worker.training.engine import EpochReport, TrialConfig
+
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="on TensorFlow only"
+)
 
 
 @task(loss="sparse_categorical_crossentropy", metrics=["accuracy"], batch_size=20)

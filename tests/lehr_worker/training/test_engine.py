@@ -11,6 +11,8 @@ from lehr_worker.training.checkpoints import BadCheckpoint, unpack
 from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import Diverged, OutOfMemory
 
+from .conftest import tensorflow_only
+
 pytestmark = pytest.mark.tensorflow
 
 ADAM = {"name": "adam", "learning_rate": 0.01}
@@ -139,6 +141,7 @@ def test_validation_metrics_cover_every_sample(shared, trial, log):
     assert seen.reports[0].metrics["val_accuracy"] == pytest.approx(accuracy, rel=1e-5)
 
 
+@tensorflow_only
 @pytest.mark.parametrize(("dropout", "compiled"), [(0.0, True), (0.3, False)])
 def test_xla_is_chosen_where_it_helps(dropout, compiled, small_task, trial):
     if tf.config.list_logical_devices("GPU"):
@@ -230,6 +233,7 @@ def test_out_of_memory_is_told_apart_and_frees_the_programs(small_task, trial, l
     assert engine.train(trial(epochs=1), log().on_epoch).steps == 1
 
 
+@tensorflow_only
 def test_a_task_that_xla_refuses_trains_without_it(trial, log):
     class Strange(keras.layers.Layer):
         def call(self, x):
@@ -249,9 +253,9 @@ def test_a_task_that_xla_refuses_trains_without_it(trial, log):
 
 def test_a_task_with_its_own_train_step_gets_it(trial, log):
     class Doubled(keras.Model):
-        def train_step(self, data):
-            x, y = data
-            return super().train_step((x, (y + 1) % 10))
+        def train_step(self, *given):  # JAX gives the state before the data
+            *state, (x, y) = given
+            return super().train_step(*state, (x, (y + 1) % 10))
 
     @task(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     def doubled():

@@ -7,8 +7,12 @@ import tensorflow as tf
 
 from lehr import range_tests
 from lehr.errors import LehrError
+from lehr.wire.range_tests import RangeTestLease
+from lehr_worker.keras_engine import KerasEngine
 from lehr_worker.tasks.digits import digits_mlp
 from lehr_worker.training.range_test import RangeTestConfig, batches, measure, run
+
+from .conftest import tensorflow_only
 
 pytestmark = pytest.mark.tensorflow
 
@@ -42,6 +46,7 @@ def naive_losses(tested, seed):
     return losses
 
 
+@tensorflow_only
 def test_losses_are_those_of_the_batches_in_a_plain_loop():
     """60 updates: more than the 44 of an epoch, so that the samples are shuffled again."""
     tested = config(start=1e-3, end=1.0)
@@ -67,6 +72,32 @@ def test_same_seeds_same_curves_and_a_seed_does_not_depend_on_the_others(optimiz
     assert first[0].losses != first[1].losses
 
 
+def test_the_engine_of_a_worker_measures_what_is_measured_by_hand():
+    lease = RangeTestLease(
+        token="t",
+        attempt=1,
+        study="study",
+        task="digits_mlp",
+        deadline="2026-01-01T00:00:00Z",
+        optimizer={"name": "adam", "beta_1": 0.8},
+        parameters={"batch_size": 64},
+        start=1e-5,
+        end=10.0,
+        updates=60,
+        seeds=[0, 2],
+    )
+    facts = lease.model_dump(include={"optimizer", "parameters", "start", "end", "seeds"})
+    engine, asked = KerasEngine([]), []
+    measured = engine.range_test(lease, lambda: True)
+    rates = range_tests.growing_rates(1e-5, 10.0, 60)
+    by_hand = measure(config(**facts))
+    assert [range_tests.cut(rates, losses) for losses in measured.values()] == by_hand
+    assert list(measured) == [0, 2]
+    assert len(measured[0]) == 60
+    until_told = engine.range_test(lease, lambda: not asked and asked.append(1) is None)
+    assert until_told == {0: measured[0]}
+
+
 def test_divergence_is_cut():
     (curve,) = run(config(end=1e30, optimizer={"name": "momentum"}), TASKS)
     assert curve.diverged_at is not None
@@ -90,7 +121,7 @@ def test_arguments_of_the_optimizer_count():
         ({"optimizer": {"name": "adamm"}}, "name: must be one of"),
         ({"optimizer": {"name": "adam", "beta_1": 2.0}}, "beta_1: "),
         ({"parameters": {"width": 3}}, "width: unknown parameter"),
-        ({"parameters": {"batch_size": 5000}}, "batch_size: must be at most the 1437"),
+        ({"parameters": {"batch_size": 5000}}, "parameters.batch_size: must be at most 1437"),
         ({"start": 1.0}, "end: must be above start"),
         ({"seeds": ()}, "seeds: "),
     ],

@@ -1,11 +1,10 @@
-"""CIFAR-10: the batch-normalised ResNet-20 of He et al. 2016 (arXiv:1512.03385, section 4.2)."""
+"""CIFAR-10: a residual network."""
 
 from typing import Annotated, Any
 
 from lehr_worker.task import Data, Parameter, task
 from lehr_worker.tasks.datasets import load_images
-
-STAGES = ((16, 1), (32, 2), (64, 2))  # filters, stride of the stage's first block
+from lehr_worker.tasks.resnet import resnet
 
 
 @task(loss="sparse_categorical_crossentropy", metrics=["accuracy"], batch_size=128)
@@ -23,54 +22,11 @@ def cifar10_resnet(
     if augment:
         x = keras.layers.RandomFlip("horizontal")(x)
         x = keras.layers.RandomTranslation(1 / 8, 1 / 8, fill_mode="constant")(x)
-    x = _convolution(x, 16, 1, weight_decay)
-    x = keras.layers.ReLU()(x)
-    for filters, stride in STAGES:
-        for block in range(blocks):
-            x = _block(x, filters, stride if block == 0 else 1, weight_decay)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, _classes(x, weight_decay))
+    x = resnet(x, classes=10, blocks=blocks, filters=16, weight_decay=weight_decay)
+    return keras.Model(inputs, x)
 
 
 @cifar10_resnet.data
 def cifar10() -> Data:
     """Pixels as bytes; the model rescales them."""
     return load_images("cifar10", validation=5_000)
-
-
-def _classes(x: Any, weight_decay: float) -> Any:
-    import keras
-
-    penalty = keras.regularizers.L2(weight_decay)
-    return keras.layers.Dense(10, activation="softmax", kernel_regularizer=penalty)(x)
-
-
-def _block(x: Any, filters: int, stride: int, weight_decay: float) -> Any:
-    """Two convolutions beside an identity; where the shape changes, the identity is subsampled and
-    padded with zeros (the paper's option A, without parameters)."""
-    import keras
-
-    y = keras.layers.ReLU()(_convolution(x, filters, stride, weight_decay))
-    y = _convolution(y, filters, 1, weight_decay)
-    missing = filters - x.shape[-1]
-    if missing:
-        x = keras.layers.AveragePooling2D(1, strides=stride)(x)
-        x = keras.layers.Permute((1, 3, 2))(x)
-        x = keras.layers.ZeroPadding2D(((0, 0), (missing // 2, missing - missing // 2)))(x)
-        x = keras.layers.Permute((1, 3, 2))(x)
-    return keras.layers.ReLU()(keras.layers.Add()([x, y]))
-
-
-def _convolution(x: Any, filters: int, stride: int, weight_decay: float) -> Any:
-    import keras
-
-    x = keras.layers.Conv2D(
-        filters,
-        3,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        kernel_regularizer=keras.regularizers.L2(weight_decay),
-    )(x)
-    return keras.layers.BatchNormalization()(x)

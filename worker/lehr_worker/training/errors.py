@@ -1,6 +1,7 @@
 """How a trial's training can fail for a reason that lies in its configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 
 class TrainingError(Exception):
@@ -18,3 +19,15 @@ class Diverged(TrainingError):
 
 class OutOfMemory(TrainingError):
     """The device has too little memory for this configuration."""
+
+
+@contextmanager
+def raises_out_of_memory() -> Iterator[None]:
+    """Turn the back end's own error for a full device, TensorFlow's or JAX's, into OutOfMemory."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error)
+        if "RESOURCE_EXHAUSTED" in text or type(error).__name__ == "ResourceExhaustedError":
+            raise OutOfMemory(text.splitlines()[0]) from error
+        raise

@@ -2,18 +2,37 @@
 
 import numbers as abstract
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-import tensorflow as tf
+import keras
+import numpy as np
 
 Operation = Callable[[Any, Any], Any]
 
+_ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+
 
 class _Cell:
+    """The value of a number: a variable that TensorFlow's graph reads, or what JAX traces it by."""
+
     def __init__(self, value: float) -> None:
         self.value = value
-        self.variable = tf.Variable(value, dtype=tf.float64, trainable=False)
+        self.traced: Any = None
+        self._variable = (
+            keras.Variable(value, dtype="float64", trainable=False) if _ON_TENSORFLOW else None
+        )
+
+    def set(self, value: float) -> None:
+        self.value = value
+        if self._variable is not None:
+            self._variable.assign(value)
+
+    def read(self) -> Any:
+        if self._variable is not None:
+            return self._variable.value
+        return self.value if self.traced is None else self.traced
 
 
 def _self(value: Any) -> Any:
@@ -24,8 +43,9 @@ class LiveNumber:
     """Stands where Keras expects a Python float, and can change without a new trace.
 
     Arithmetic with Python numbers stays in float64 and is rounded only where it meets a tensor, so
-    that `1 - beta` is as exact as Keras computes it from a float. Comparisons, which decide about
-    the graph, are made when it is traced: a number must not change across 0 afterwards.
+    that `1 - beta` is as exact as Keras computes it from a float (in float32 on JAX, which has no
+    other: 1 - beta is off by one part in 10,000 for a beta of .9999). Comparisons, which decide
+    about the graph, are made when it is traced: a number must not change across 0 afterwards.
     """
 
     def __init__(self, cell: _Cell, formula: Callable[[Any], Any] = _self) -> None:
@@ -37,19 +57,30 @@ class LiveNumber:
         return cls(_Cell(value))
 
     def set(self, value: float) -> None:
-        self._cell.value = value
-        self._cell.variable.assign(value)
+        self._cell.set(value)
+
+    @contextmanager
+    def traced_by(self, tracer: Any) -> Iterator[None]:
+        """Within, JAX's tracer stands for the value."""
+        self._cell.traced = tracer
+        try:
+            yield
+        finally:
+            self._cell.traced = None
+
+    def __jax_array__(self) -> Any:
+        return self.tensor()
 
     def __float__(self) -> float:
         return float(self._formula(self._cell.value))
 
-    def tensor(self, dtype: Any = None) -> tf.Tensor:
-        return tf.cast(self._formula(self._cell.variable), dtype or tf.float32)
+    def tensor(self, dtype: Any = None) -> Any:
+        return keras.ops.cast(self._formula(self._cell.read()), dtype or "float32")
 
     def _with(self, operation: Operation, other: Any) -> Any:
         if isinstance(other, int | float):
             return LiveNumber(self._cell, lambda v: operation(self._formula(v), other))
-        other = tf.convert_to_tensor(other)
+        other = keras.ops.convert_to_tensor(other)
         return operation(self.tensor(other.dtype), other)
 
     def __add__(self, other: Any) -> Any:
@@ -109,7 +140,13 @@ def _convert(number: LiveNumber, dtype: Any = None, name: Any = None, as_ref: bo
     return NotImplemented if as_ref else number.tensor(dtype)
 
 
-tf.register_tensor_conversion_function(LiveNumber, _convert)
+if _ON_TENSORFLOW:
+    import tensorflow as tf
+
+    tf.register_tensor_conversion_function(LiveNumber, _convert)
+else:  # JAX asks what it converts
+    setattr(LiveNumber, "dtype", np.dtype("float32"))  # noqa: B010
+    setattr(LiveNumber, "shape", ())  # noqa: B010
 abstract.Real.register(LiveNumber)  # tf.nn.dropout computes with any real number
 
 

@@ -40,10 +40,19 @@ def complete(optimizer: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name} | {n: _argument(name, n, optimizer) for n in known}
 
 
-def create(optimizer: Mapping[str, Any]) -> keras.Optimizer:
-    """A new Keras optimizer from `complete` arguments. Raises ValueError where Keras refuses."""
+def create(optimizer: Mapping[str, Any], *, scaled: bool = False) -> keras.Optimizer:
+    """A new Keras optimizer from `complete` arguments. Raises ValueError where Keras refuses.
+
+    `scaled` wraps it as Keras's `compile` does for float16, whose small gradients would vanish.
+    """
     arguments = {n: value for n, value in optimizer.items() if n != "name"}
-    return CLASSES[optimizer["name"]](**arguments)
+    created = CLASSES[optimizer["name"]](**arguments)
+    return keras.optimizers.LossScaleOptimizer(created) if scaled else created
+
+
+def is_scaled(optimizer: keras.Optimizer) -> bool:
+    """Whether the optimizer scales the loss."""
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 def shape(optimizer: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -56,9 +65,10 @@ def variables(optimizer: keras.Optimizer) -> list[keras.Variable]:
 
     Keras's own list lacks some: Nadam's running product of momenta is not in it.
     """
+    own = optimizer.inner_optimizer if is_scaled(optimizer) else optimizer
     listed = list(optimizer.variables)
-    seen = {id(v) for v in [*listed, *optimizer._trainable_variables]}
-    for variable in _held(vars(optimizer).values()):
+    seen = {id(v) for v in [*listed, *own._trainable_variables]}
+    for variable in _held(vars(own).values()):
         if id(variable) not in seen:
             seen.add(id(variable))
             listed.append(variable)

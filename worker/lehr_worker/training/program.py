@@ -1,113 +1,120 @@
 """A program: one model, optimizer and data, compiled once and run for any number of trials.
 
-This module is the TensorFlow back end. The engine uses `samples`, `batch_size`,
-`updates_per_epoch`, `metrics`, `reset`, `run_epoch`, `evaluate`, `state` and `restore` of it, and
-no more; learning rates and order are inputs.
+Back ends differ in how they compile an epoch and in nothing else: `tensorflow_program` and
+`jax_program` complete the class below. Learning rates and the order of samples are inputs.
 """
 
+import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
 
-from lehr_worker.task import Data, Task
+from lehr_worker.task import Task
 from lehr_worker.training import live, optimizers
 from lehr_worker.training.checkpoints import BadCheckpoint
-from lehr_worker.training.errors import OutOfMemory
-
-EVALUATION_BATCH: Final = 1000
-STARTS_KEPT: Final = 40
+from lehr_worker.training.data import DeviceData, StreamData
+from lehr_worker.training.errors import raises_out_of_memory
 
 
-class DeviceData:
-    """A task's data on the device. Raises ValueError where a part of it is empty."""
-
-    def __init__(self, data: Data) -> None:
-        with _out_of_memory():
-            self.train = _tensors((data.x_train, data.y_train))
-            self.validation = _tensors((data.x_validation, data.y_validation))
-        self.samples = _samples("train", self.train)
-        self.validation_samples = _samples("validation", self.validation)
-
-
-class Program:
+class Program(ABC):
     """Trains and evaluates by graphs that are built once.
 
-    `traces` counts how often the epoch's graph was built: once in a program's life. `xla` says
-    whether XLA compiled it.
+    `traces` counts how often an epoch's graph was built: once for each batch size in a program's
+    life. `averages` says whether a moving average of the weights is kept.
     """
-
-    _starts: ClassVar[int] = 0  # of all programs: what Keras and TensorFlow keep is the process's
 
     def __init__(
         self,
         task: Task,
         parameters: Mapping[str, Any],
         optimizer: Mapping[str, Any],
-        data: DeviceData,
+        data: DeviceData | StreamData,
         *,
-        xla: bool | None = None,
+        averages: bool = False,
     ) -> None:
         self._task = task
         self._data = data
-        self.samples = data.samples
-        self.batch_size = parameters["batch_size"]
-        self.updates_per_epoch = data.samples // self.batch_size
+        self.averages = averages
+        self.metrics: tuple[str, ...] = ()
         self.traces = 0
         self._start: tuple[Any, list[np.ndarray], list[np.ndarray]] | None = None
-        self._may_fall_back = xla is None
-        with _out_of_memory():
+        with raises_out_of_memory():
             self._live_parameters = live.numbers(parameters, task.live)
             self.model = self._build_model({**parameters, **self._live_parameters})
             self._build_optimizer(parameters, optimizer)
-            self._compile(_suits_xla(self.model) if xla is None else xla)
+            self._averaged = [v for v in self.model.variables if _is_float(v)] if averages else []
+            self._averages = [_copy(variable) for variable in self._averaged]
+            self._compile()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of weights, slots and averages, with the copy that a trial starts from."""
+        held = sum(_size(variable) for _, variable in self._variables())
+        return 2 * held
 
     def reset(self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any], seed: int) -> None:
         """Make every variable what a new model and optimizer of this seed would start with."""
         key = (seed, *(optimizer.get(name) for name in optimizers.STARTING_SLOTS))
-        with _out_of_memory():
+        with raises_out_of_memory():
             if self._start is None or self._start[0] != key:
                 self._start = (key, *self._starting_values(parameters, optimizer, seed))
             _assign(self.model.variables, self._start[1])
             _assign(self._slots, self._start[2])
+            _assign(self._averages, self._averaged)
         self._optimizer.learning_rate = optimizer["learning_rate"]
         live.set_all(self._live_parameters, parameters)
         live.set_all(self._live_arguments, optimizer)
 
-    def run_epoch(self, order: np.ndarray, rates: np.ndarray) -> dict[str, float]:
-        """Make one update for each row of `order`; the metrics of training.
+    def run_epoch(
+        self, feed: Any, rates: np.ndarray, keeps: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """Train on each batch of `feed`, which `data.feed` made; the metrics of training.
 
-        `order` [updates_per_epoch, batch_size] (int32) holds indices of samples, `rates`
-        [updates_per_epoch] (float32) the learning rate of each update.
+        `rates` [batches] (float32) is the learning rate of each batch, `keeps` [batches] (float32)
+        the share of the moving average that outlives it (where the program has one).
         """
-        with _out_of_memory():
-            try:
-                return _floats(self._epoch(order, rates))
-            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
-                # XLA refuses some operations, and does so before anything has run.
-                if not self._may_fall_back:
-                    raise
-                self._compile(xla=False)
-                return _floats(self._epoch(order, rates))
+        with raises_out_of_memory():
+            return self._run_epoch(feed, rates, keeps)
 
     def evaluate(self) -> dict[str, float]:
         """The metrics of the validation data, at the weights that the optimizer is judged by."""
-        with _out_of_memory():
+        with raises_out_of_memory():
             judged = optimizers.evaluation_weights(self._optimizer)
             if judged is None:
-                return _floats(self._evaluation())
-            current = [v.numpy() for v in self.model.trainable_variables]
-            _assign(self.model.trainable_variables, judged)
-            metrics = _floats(self._evaluation())
-            _assign(self.model.trainable_variables, current)
+                return self._evaluate()
+            weights = self.model.trainable_variables
+            current = [_numpy(variable) for variable in weights]
+            _assign(weights, judged)
+            metrics = self._evaluate()
+            _assign(weights, current)
             return metrics
 
+    def evaluate_averages(self) -> dict[str, float]:
+        """The metrics of the validation data at the moving average of the weights.
+
+        The statistics of batch normalisation are averaged like the weights: running training data
+        through the averaged network again would cost a good part of an epoch.
+        """
+        with raises_out_of_memory():
+            return self._evaluate_averages()
+
+    def sweep(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        """One update at each rate; the loss [updates] of each batch before its update.
+
+        `order` [updates, batch_size] (int32) holds indices of samples. The loss is what the model's
+        `train_step` reports with its metrics reset before each batch, so it holds regularisation,
+        and Keras's running mean over the batches so far does not blur it.
+        """
+        with raises_out_of_memory():
+            return self._sweep(order, rates)
+
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that training changes: weights, seed states, slots, counters."""
-        return {name: variable.numpy() for name, variable in self._variables()}
+        """Everything that training changes: weights, seed states, slots, counters, averages."""
+        return {name: _numpy(variable) for name, variable in self._variables()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from a `state()` of an equal program. Raises BadCheckpoint if it is not one."""
@@ -118,35 +125,56 @@ class Program:
         for name, variable in variables.items():
             variable.assign(state[name])
 
+    @abstractmethod
+    def _compile(self) -> None:
+        """Get ready to run, and set `metrics` to the names of the task's."""
+
+    @abstractmethod
+    def _run_epoch(
+        self, feed: Any, rates: np.ndarray, keeps: np.ndarray | None
+    ) -> dict[str, float]:
+        """See `run_epoch`."""
+
+    @abstractmethod
+    def _evaluate(self) -> dict[str, float]:
+        """The metrics of the validation data at the current weights."""
+
+    @abstractmethod
+    def _evaluate_averages(self) -> dict[str, float]:
+        """The metrics of the validation data at the averages."""
+
+    @abstractmethod
+    def _sweep(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        """See `sweep`."""
+
+    def _forget(self, seed: int) -> None:
+        """Let the back end forget what it keeps of models that are gone; it may keep nothing."""
+        return
+
     def _variables(self) -> Iterator[tuple[str, Any]]:
-        for index, variable in enumerate(self.model.variables):
-            yield f"model_{index}", variable
-        for index, variable in enumerate(self._slots):
-            yield f"optimizer_{index}", variable
+        groups = {"model": self.model.variables, "optimizer": self._slots, "mean": self._averages}
+        for group, variables in groups.items():
+            for index, variable in enumerate(variables):
+                yield f"{group}_{index}", variable
 
     def _build_model(self, parameters: Mapping[str, Any]) -> Any:
         model = self._task.build_model(parameters)
         if not model.built:
-            model(_take(self._data.train, [0])[0])
+            model(self._data.example()[0])
         return model
 
     def _starting_values(
         self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any], seed: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The variables of a new model and of a new optimizer on it."""
-        # Keras draws its seeds from Python. Setting TensorFlow's seed makes it forget its compiled
-        # functions as well (0.2 s a trial); without that, though, it keeps something of every
-        # variable ever made (0.5 MB a trial), so now and then it is made to forget.
-        Program._starts += 1
-        if Program._starts % STARTS_KEPT == 0:
-            tf.random.set_seed(seed)
-        random.seed(seed)
+        self._forget(seed)
+        random.seed(seed)  # Keras draws its seeds from Python
         np.random.seed(seed)
         model = self._build_model(parameters)
-        fresh = optimizers.create(optimizer)
+        fresh = optimizers.create(optimizer, scaled=optimizers.is_scaled(self.model.optimizer))
         fresh.build(model.trainable_variables)
         slots = optimizers.variables(fresh)
-        return [v.numpy() for v in model.variables], [v.numpy() for v in slots]
+        return [_numpy(v) for v in model.variables], [_numpy(v) for v in slots]
 
     def _build_optimizer(self, parameters: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
         self._optimizer = optimizers.create(optimizer)
@@ -155,70 +183,11 @@ class Program:
             loss=self._task.build_loss(parameters),
             metrics=self._task.build_metrics(parameters),
         )
-        self._optimizer.build(self.model.trainable_variables)
-        self._slots = optimizers.variables(self._optimizer)
+        self.model.optimizer.build(self.model.trainable_variables)
+        self._slots = optimizers.variables(self.model.optimizer)
         self._live_arguments = live.numbers(optimizer, optimizers.LIVE)
         for name, number in self._live_arguments.items():
             setattr(self._optimizer, name, number)
-
-    def _compile(self, xla: bool) -> None:
-        self.xla = xla
-        # Metrics make their variables when first used, which must not be inside a loop.
-        self.metrics = tuple(self.model.test_step(_take(self._data.train, [0])))
-        order = tf.TensorSpec([self.updates_per_epoch, self.batch_size], tf.int32)
-        rates = tf.TensorSpec([self.updates_per_epoch], tf.float32)
-        self._epoch = _compiled(self._trace_epoch, xla, [order, rates])
-        self._evaluation = _compiled(self._trace_evaluation, xla, [])
-
-    def _trace_epoch(self, order: tf.Tensor, rates: tf.Tensor) -> dict[str, tf.Tensor]:
-        self.traces += 1
-        self.model.reset_metrics()
-
-        def update(index: tf.Tensor) -> None:
-            self._optimizer.learning_rate = tf.gather(rates, index)
-            self.model.train_step(_take(self._data.train, tf.gather(order, index)))
-
-        _repeat(self.updates_per_epoch, update)
-        return dict(self.model.get_metrics_result())
-
-    def _trace_evaluation(self) -> dict[str, tf.Tensor]:
-        self.model.reset_metrics()
-        batches, rest = divmod(self._data.validation_samples, EVALUATION_BATCH)
-
-        def evaluate(start: tf.Tensor, size: int) -> None:
-            self.model.test_step(_take(self._data.validation, start + tf.range(size)))
-
-        _repeat(batches, lambda index: evaluate(index * EVALUATION_BATCH, EVALUATION_BATCH))
-        if rest:
-            evaluate(tf.constant(batches * EVALUATION_BATCH), rest)
-        return dict(self.model.get_metrics_result())
-
-
-def _compiled(function: Callable[..., Any], xla: bool, signature: list[tf.TensorSpec]) -> Any:
-    return tf.function(function, input_signature=signature, autograph=False, jit_compile=xla)
-
-
-def _repeat(count: int, body: Callable[[tf.Tensor], None]) -> None:
-    def once(index: tf.Tensor) -> tuple[tf.Tensor]:
-        body(index)
-        return (index + 1,)
-
-    tf.while_loop(lambda index: index < count, once, (tf.constant(0),), parallel_iterations=1)
-
-
-def _tensors(nest: Any) -> Any:
-    return tf.nest.map_structure(tf.convert_to_tensor, nest)
-
-
-def _take(nest: Any, indices: Any) -> Any:
-    return tf.nest.map_structure(lambda tensor: tf.gather(tensor, indices), nest)
-
-
-def _samples(part: str, nest: Any) -> int:
-    counts = {int(tensor.shape[0]) for tensor in tf.nest.flatten(nest)}
-    if len(counts) != 1 or 0 in counts:
-        raise ValueError(f"the {part} arrays must hold equally many samples, got {sorted(counts)}")
-    return counts.pop()
 
 
 def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
@@ -226,31 +195,19 @@ def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
         variable.assign(value)
 
 
-def _floats(metrics: Mapping[str, tf.Tensor]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}
+def _numpy(variable: Any) -> np.ndarray:
+    value = variable.value
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
-def _suits_xla(model: Any) -> bool:
-    """Whether XLA makes the model faster.
-
-    Measured on a CPU, against the same graph without it: dense models 2-3 times faster,
-    convolutions 4 times slower, dropout 5-20 times slower.
-    """
-    if tf.config.list_logical_devices("GPU"):
-        return True
-    is_random = any(variable.name == "seed_generator_state" for variable in model.variables)
-    return not is_random and not any("Conv" in type(layer).__name__ for layer in _layers(model))
+def _copy(variable: Any) -> Any:
+    return keras.Variable(_numpy(variable), dtype=variable.dtype, trainable=False)
 
 
-def _layers(layer: Any) -> Iterator[Any]:
-    yield layer
-    for inner in getattr(layer, "layers", ()):
-        yield from _layers(inner)
+def _is_float(variable: Any) -> bool:
+    return bool(keras.backend.is_float_dtype(variable.dtype))
 
 
-@contextmanager
-def _out_of_memory() -> Iterator[None]:
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise OutOfMemory(str(error).splitlines()[0]) from error
+def _size(variable: Any) -> int:
+    itemsize: int = np.dtype(variable.dtype).itemsize
+    return math.prod(int(length) for length in variable.shape) * itemsize

@@ -5,10 +5,9 @@ See `lehr.range_tests` for what a range test is and what is made of its losses.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from lehr import range_tests
 from lehr.errors import LehrError
@@ -16,11 +15,9 @@ from lehr_worker.task import Task
 from lehr_worker.tasks import registry
 from lehr_worker.tasks.datasets import DataUnavailable
 from lehr_worker.training import optimizers
+from lehr_worker.training.backend import make_program
+from lehr_worker.training.data import DeviceData, prepared
 from lehr_worker.training.errors import OutOfMemory
-from lehr_worker.training.program import DeviceData, Program
-
-Sweep: TypeAlias = Callable[[np.ndarray, np.ndarray], tf.Tensor]
-"""Batches [updates, batch_size] and rates [updates] to losses [updates]."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,19 @@ def measure(config: RangeTestConfig, modules: Iterable[str] = ()) -> list[range_
 
 
 def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.Curve]:
-    """The curve of each seed.
+    """The curve of each seed. Raises as ``losses``."""
+    rates = range_tests.growing_rates(config.start, config.end, config.updates)
+    return [range_tests.cut(rates, measured) for measured in losses(config, tasks).values()]
+
+
+def losses(
+    config: RangeTestConfig,
+    tasks: Mapping[str, Task],
+    goes_on: Callable[[], bool] = lambda: True,
+) -> dict[int, list[float]]:
+    """The losses of each seed, one an update; what follows a divergence may be no number.
+
+    ``goes_on`` is asked before each seed; after it says no, the seeds so far are returned.
 
     Raises ValueError for a configuration that cannot be (the message starts with the field),
     OutOfMemory, and what loading the task's data raises.
@@ -61,17 +70,21 @@ def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.
     task = tasks[config.task]
     parameters = task.complete(config.parameters)
     optimizer = optimizers.complete({**config.optimizer, "learning_rate": config.start})
-    data = DeviceData(task.load_data(parameters))
-    if data.samples < parameters["batch_size"]:
-        raise ValueError(f"batch_size: must be at most the {data.samples} training samples")
-    program = Program(task, parameters, optimizer, data, xla=False)
-    sweep = compiled_sweep(program, data)
-    curves = []
+    data = prepared(task.load_data(parameters))
+    if not isinstance(data, DeviceData):
+        raise ValueError(f"task: {config.task} streams its data; a range test needs arrays")
+    batch_size = parameters["batch_size"]
+    data.batches(batch_size)
+    program = make_program(task, parameters, optimizer, data, xla=False)
+    measured = {}
     for seed in config.seeds:
+        if not goes_on():
+            break
         program.reset(parameters, optimizer, seed)
-        order = batches(seed, data.samples, program.batch_size, config.updates)
-        curves.append(range_tests.cut(rates, _losses(sweep, order, rates)))
-    return curves
+        order = batches(seed, data.samples, batch_size, config.updates)
+        swept = program.sweep(order, np.array(rates, np.float32))
+        measured[seed] = [float(loss) for loss in swept]
+    return measured
 
 
 def batches(seed: int, samples: int, batch_size: int, updates: int) -> np.ndarray:
@@ -86,46 +99,3 @@ def batches(seed: int, samples: int, batch_size: int, updates: int) -> np.ndarra
     ]
     order = np.concatenate(epochs).reshape(-1, batch_size)[:updates]
     return order.astype(np.int32)
-
-
-def compiled_sweep(program: Program, data: DeviceData) -> Sweep:
-    """A graph that makes one update at each rate and returns the loss of each batch before it.
-
-    The loss is what the model's `train_step` reports with its metrics reset before each batch, so
-    it holds regularisation, and Keras's running mean over the batches so far does not blur it.
-    """
-    model = program.model
-
-    def sweep(order: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
-        updates = tf.shape(rates)[0]
-
-        def update(index: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            chosen = tf.gather(order, index)
-            batch = tf.nest.map_structure(lambda part: tf.gather(part, chosen), data.train)
-            model.optimizer.learning_rate = tf.gather(rates, index)
-            model.reset_metrics()
-            loss = model.train_step(batch)["loss"]
-            return index + 1, losses.write(index, tf.cast(loss, tf.float32))
-
-        empty = tf.TensorArray(tf.float32, size=updates)
-        _, losses = tf.while_loop(
-            lambda index, _: index < updates,
-            update,
-            (tf.constant(0), empty),
-            parallel_iterations=1,
-        )
-        return losses.stack()
-
-    signature = [
-        tf.TensorSpec([None, program.batch_size], tf.int32),
-        tf.TensorSpec([None], tf.float32),
-    ]
-    compiled: Sweep = tf.function(sweep, input_signature=signature, autograph=False)
-    return compiled
-
-
-def _losses(sweep: Sweep, order: np.ndarray, rates: Sequence[float]) -> list[float]:
-    try:
-        return [float(loss) for loss in sweep(order, np.array(rates, np.float32)).numpy()]
-    except tf.errors.ResourceExhaustedError as error:
-        raise OutOfMemory(str(error).splitlines()[0]) from error

@@ -1,0 +1,1 @@
+"""Recorded learning curves, replayed through the search on a virtual clock."""

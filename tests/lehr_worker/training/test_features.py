@@ -1,0 +1,315 @@
+"""What a task may ask of its training, each held against plain Keras on the same seeds."""
+
+from typing import Annotated, Any, Literal
+
+import keras
+import numpy as np
+import pytest
+
+from lehr_worker import Data, Parameter, Stream, task
+from lehr_worker.tasks.digits import digits
+from lehr_worker.training.engine import Engine
+from lehr_worker.training.errors import OutOfMemory
+
+from .plain import compiled, evaluated, fitted, plain_keras
+
+pytestmark = pytest.mark.tensorflow
+
+ON_JAX = keras.backend.backend() == "jax"
+MOMENTUM = {"name": "momentum", "learning_rate": 0.05}
+ADAM = {"name": "adam", "learning_rate": 0.01}
+
+
+def chosen_loss(own_loss):
+    def squared(y, prediction):
+        wanted = keras.ops.one_hot(keras.ops.cast(keras.ops.reshape(y, (-1,)), "int32"), 10)
+        return keras.ops.sum(keras.ops.square(wanted - prediction), axis=-1)
+
+    return squared if own_loss else keras.losses.SparseCategoricalCrossentropy()
+
+
+def top_3():
+    return keras.metrics.SparseTopKCategoricalAccuracy(3, name="top_3")
+
+
+@task(loss=chosen_loss, metrics=["accuracy", top_3], batch_size=20)
+def various(
+    dropout: Annotated[float, Parameter(low=0.0, below=1.0, live=True)] = 0.0,
+    l2: float = 0.0,
+    normed: bool = False,
+    own_loss: bool = False,
+    weights: Literal["none", "class", "sample", "both"] = "none",
+) -> Any:
+    """One hidden layer on 64 digits, with what is asked for."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input((64,)),
+            layers.Dense(16, kernel_regularizer=keras.regularizers.L2(l2) if l2 else None),
+            *([layers.BatchNormalization(momentum=0.8)] if normed else []),
+            layers.Activation("tanh"),
+            layers.Dropout(dropout),
+            layers.Dense(10),
+            layers.Activation("softmax", dtype="float32"),
+        ]
+    )
+
+
+@various.data
+def some_digits(weights: str) -> Data:
+    data = digits()
+    return Data(
+        data.x_train[:64],
+        data.y_train[:64],
+        data.x_validation[:30],
+        data.y_validation[:30],
+        sample_weight=np.linspace(0, 2, 64) if weights in ("sample", "both") else None,
+        class_weight={1: 3.0, 7: 0.25} if weights in ("class", "both") else None,
+    )
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "batch norm and dropout": (MOMENTUM, {"normed": True, "dropout": 0.3}),
+    "regulariser": (ADAM, {"l2": 0.05}),
+    "own loss": (MOMENTUM, {"own_loss": True}),
+    "class weights": (MOMENTUM, {"weights": "class"}),
+    "sample weights": (ADAM, {"weights": "sample"}),
+    "both weights": (MOMENTUM, {"weights": "both"}),
+    "accumulated gradients": (MOMENTUM | {"gradient_accumulation_steps": 3}, {"batch_size": 5}),
+    "bfloat16": (MOMENTUM, {"precision": "mixed_bfloat16"}),
+    "float16": (MOMENTUM, {"precision": "mixed_float16"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_plain_keras(case, trial, log):
+    optimizer, parameters = CASES[case]
+    config = trial(optimizer, task="various", parameters=parameters, epochs=3)
+    first, seen = log(), log()
+    engine = Engine({"various": various}, xla=False)
+    engine.train(trial(optimizer, task="various", parameters=parameters, seed=1), first.on_epoch)
+    engine.train(config, seen.on_epoch)
+    assert [program.traces for program in engine._programs.values()] == [1]
+    tolerance = 2e-2 if "float16" in case else 1e-4
+    for report, (_, metrics) in zip(seen.reports, plain_keras(various, config), strict=True):
+        assert report.metrics == pytest.approx(metrics, rel=tolerance)
+
+
+def test_accumulated_batches_are_one_update(trial, log):
+    seen = log()
+    optimizer = MOMENTUM | {"gradient_accumulation_steps": 3}
+    config = trial(optimizer, task="various", parameters={"batch_size": 5}, epochs=1)
+    Engine({"various": various}, xla=False).train(config, seen.on_epoch)
+    assert seen.reports[0].updates == 4  # 64 samples are 12 whole batches of 5
+    assert seen.reports[0].learning_rate == pytest.approx(0.05 * 0.9**1.5)
+
+
+def test_a_growing_batch_equals_plain_keras(trial, log):
+    schedule = {"name": "batch_growth", "boundaries": [0.4], "growth": 4.0, "max_batch_size": 32}
+    config = trial(
+        MOMENTUM, task="various", schedule=schedule, parameters={"batch_size": 10}, epochs=5
+    )
+    seen, engine = log(), Engine({"various": various}, xla=False)
+    engine.train(config, seen.on_epoch)
+    assert [r.updates for r in seen.reports] == [6, 6, 2, 2, 2]
+    assert seen.reports[-1].learning_rate == pytest.approx(0.05 * 32 / 40)
+    for report, (_, metrics) in zip(seen.reports, plain_keras(various, config), strict=True):
+        assert report.metrics == pytest.approx(metrics, rel=1e-4)
+
+
+def test_a_growing_batch_resumes(trial, log):
+    schedule = {"name": "batch_growth", "boundaries": [0.5], "growth": 3.0, "max_batch_size": 30}
+    config = trial(ADAM, task="various", schedule=schedule, parameters={"batch_size": 10})
+    whole, start, rest = log(), log(stop_after=2), log()
+    engine = Engine({"various": various}, xla=False)
+    engine.train(config, whole.on_epoch)
+    engine.train(config, start.on_epoch, checkpoint=start.checkpoint)
+    Engine({"various": various}, xla=False).train(
+        config, rest.on_epoch, resume=start.checkpoints[-1]
+    )
+    assert start.facts + rest.facts == whole.facts
+
+
+def test_averaged_weights_are_judged_beside_the_raw_ones(trial, log):
+    """Against an average kept by hand, statistics of batch normalisation included."""
+    config = trial(
+        MOMENTUM, task="various", parameters={"normed": True, "dropout": 0.3}, ema=0.8, epochs=4
+    )
+    seen, bare, engine = log(), log(), Engine({"various": various}, xla=False)
+    engine.train(config, seen.on_epoch)
+    engine.train(trial(MOMENTUM, task="various", parameters=config.parameters), bare.on_epoch)
+    average, count = list[np.ndarray](), 0
+
+    def follow(model):
+        nonlocal count
+        keep = min(0.8, (1 + count) / (10 + count))
+        count += 1
+        for mean, weight in zip(average, model.get_weights(), strict=True):
+            mean += (1 - keep) * (weight - mean)
+
+    keras.utils.set_random_seed(config.seed)
+    average += [w.copy() for w in compiled(various, config).get_weights()]
+    data = some_digits("none")
+    epochs = zip(seen.reports, bare.reports, plain_keras(various, config, follow), strict=True)
+    for report, without, (model, _) in epochs:
+        weights = model.get_weights()
+        model.set_weights(average)
+        expected = {f"ema_{name}": value for name, value in evaluated(model, data).items()}
+        model.set_weights(weights)
+        assert report.metrics == pytest.approx(without.metrics | expected, rel=1e-4)
+    assert report.metrics["val_loss"] != pytest.approx(report.metrics["ema_val_loss"], rel=1e-3)
+
+
+def test_averaged_weights_resume(trial, log):
+    config = trial(ADAM, task="various", parameters={"normed": True}, ema=0.9)
+    whole, start, rest = log(), log(stop_after=1), log()
+    engine = Engine({"various": various}, xla=False)
+    engine.train(config, whole.on_epoch)
+    engine.train(config, start.on_epoch, checkpoint=start.checkpoint)
+    engine.train(config, rest.on_epoch, resume=start.checkpoints[-1])
+    assert start.facts + rest.facts == whole.facts
+
+
+def test_the_average_can_be_the_judge(trial, log):
+    seen = log()
+    schedule = {"name": "reduce_on_plateau", "patience": 1, "min_delta": 9.0, "factor": 0.5}
+    config = trial(
+        MOMENTUM, task="various", metric="ema_val_loss", ema=0.9, schedule=schedule, epochs=3
+    )
+    Engine({"various": various}, xla=False).train(config, seen.on_epoch)
+    assert [r.learning_rate for r in seen.reports] == [0.05, 0.05, 0.025]
+
+
+def a_stream(batches: int | None = None, known: bool = True, short: bool = False):
+    """A task that reads digits through tf.data, and what its train dataset was made of."""
+    seeds: list[int] = []
+
+    @task(loss="sparse_categorical_crossentropy", metrics=["accuracy"], batch_size=16)
+    def streamed():
+        """One layer."""
+        return keras.Sequential(
+            [keras.layers.Input((64,)), keras.layers.Dense(10, activation="softmax")]
+        )
+
+    @streamed.data
+    def stream(batch_size: int) -> Stream:
+        import tensorflow as tf
+
+        data = digits()
+        x, y = data.x_train[:70], data.y_train[:70]
+
+        def train(seed: int) -> Any:
+            seeds.append(seed)
+            parts = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(70, seed=seed)
+            parts = parts.batch(batch_size)
+            if short and len(seeds) > 2:
+                parts = parts.take(1)
+            return parts if known else parts.filter(lambda x, y: True)
+
+        validation = tf.data.Dataset.from_tensor_slices((data.x_validation, data.y_validation))
+        return Stream(train, validation.batch(50), batches)
+
+    return streamed, stream, seeds
+
+
+@pytest.mark.parametrize(("known", "batches"), [(True, None), (False, 5), (True, 3)])
+def test_a_stream_equals_plain_keras(known, batches, trial, log):
+    streamed, stream, seeds = a_stream(batches, known)
+    seen, engine = log(), Engine({"streamed": streamed})
+    config = trial(ADAM, task="streamed", epochs=3, schedule={"name": "constant"})
+    engine.train(trial(ADAM, task="streamed", epochs=1, seed=1), log().on_epoch)
+    seeds.clear()
+    engine.train(config, seen.on_epoch)
+    assert len(set(seeds)) == 3
+    drawn = list(seeds)
+    keras.utils.set_random_seed(config.seed)
+    model, source = compiled(streamed, config), stream(16)
+    for report, seed in zip(seen.reports, drawn, strict=True):
+        epoch = source.train(seed).take(batches or 5)
+        expected = fitted(model, [0.01] * 6, None, epoch) | evaluated(model, digits())
+        assert report.metrics == pytest.approx(expected, rel=1e-4)
+        assert report.updates == (batches or 5)
+
+
+def test_a_stream_resumes(trial, log):
+    streamed, _, _ = a_stream()
+    config = trial(ADAM, task="streamed", epochs=4)
+    whole, start, rest = log(), log(stop_after=1), log()
+    engine = Engine({"streamed": streamed})
+    engine.train(config, whole.on_epoch)
+    engine.train(config, start.on_epoch, checkpoint=start.checkpoint)
+    Engine({"streamed": streamed}).train(config, rest.on_epoch, resume=start.checkpoints[-1])
+    assert start.facts + rest.facts == whole.facts
+
+
+def test_a_stream_of_unknown_length_says_what_to_do(trial, log):
+    streamed, _, _ = a_stream(known=False)
+    with pytest.raises(ValueError, match=r"say Stream\(updates_per_epoch=...\)"):
+        Engine({"streamed": streamed}).train(trial(task="streamed"), log().on_epoch)
+
+
+def test_a_stream_that_ends_early_says_so(trial, log):
+    streamed, _, _ = a_stream(short=True)
+    with pytest.raises(ValueError, match=r"the stream ended .* its epoch's 5 batches"):
+        Engine({"streamed": streamed}).train(trial(task="streamed"), log().on_epoch)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"optimizer": MOMENTUM | {"gradient_accumulation_steps": 4}},
+            "optimizer.gradient_accumulation_steps: must be at most 3",
+        ),
+        (
+            {
+                "optimizer": MOMENTUM | {"gradient_accumulation_steps": 2},
+                "schedule": {"name": "batch_growth"},
+            },
+            "optimizer.gradient_accumulation_steps: goes with any schedule but batch_growth",
+        ),
+        ({"ema": 1.0}, "ema: must be above 0 and below 1"),
+        ({"metric": "ema_val_loss"}, "metric: task various reports loss, .*, not ema_val_loss"),
+        ({"parameters": {"precision": "float8"}}, "parameters.precision: must be one of float32"),
+    ],
+)
+def test_parts_that_do_not_fit_name_the_field(change, message, trial, log):
+    engine = Engine({"various": various}, xla=False)
+    with pytest.raises(ValueError, match=message):
+        engine.train(trial(task="various", **change), log().on_epoch)
+
+
+def test_a_growing_batch_needs_arrays(trial, log):
+    streamed, _, _ = a_stream()
+    with pytest.raises(ValueError, match=r"schedule.name: batch_growth needs a task whose data"):
+        Engine({"streamed": streamed}).train(
+            trial(task="streamed", schedule={"name": "batch_growth"}), log().on_epoch
+        )
+
+
+def test_memory_bounds_the_programs_that_are_kept(trial):
+    engine = Engine({"various": various}, memory=1, xla=False)
+    for l2 in (0.0, 0.1):
+        engine.train(trial(task="various", epochs=1, parameters={"l2": l2}), lambda _: True)
+    (left,) = engine._programs.values()
+    assert left.model.layers[0].kernel_regularizer is not None
+    roomy = Engine({"various": various}, memory=10**9, xla=False)
+    for l2 in (0.0, 0.1):
+        roomy.train(trial(task="various", epochs=1, parameters={"l2": l2}), lambda _: True)
+    assert len(roomy._programs) == 2
+
+
+def test_other_programs_make_room_before_a_trial_is_out_of_memory(trial, log, monkeypatch):
+    engine = Engine({"various": various}, xla=False)
+    engine.train(trial(task="various", epochs=1), log().on_epoch)
+    run = engine._first_epoch
+
+    def crowded(*args):
+        if engine._programs:
+            raise OutOfMemory("full")
+        return run(*args)
+
+    monkeypatch.setattr(engine, "_first_epoch", crowded)
+    seen = log()
+    engine.train(trial(task="various", parameters={"l2": 0.1}), seen.on_epoch)
+    assert [r.step for r in seen.reports] == [0, 1, 2, 3]
