@@ -144,11 +144,12 @@ async def sweep(server: Server) -> None:
     """Take trials back from workers past their deadline; end studies past their timeout."""
     now, lanes = server.clock(), server.lanes
     for suspect in await server.read(lambda c: recovery.suspects(c, now, lanes.grace_until)):
-        for study_id, token in suspect.attempts:
-            await lanes.submit(study_id, partial(recovery.expire, token=token))
+        # First, so that no claim of its own which still waits takes the trial again.
         await server.write(
             partial(worker_rows.mark_lost, worker_id=suspect.worker_id, deadline=suspect.deadline)
         )
+        for study_id, token in suspect.attempts:
+            await lanes.submit(study_id, partial(recovery.expire, token=token))
     for study_id in await server.read(lambda c: recovery.overdue_studies(c, now)):
         await lanes.submit(study_id, recovery.settle)
 

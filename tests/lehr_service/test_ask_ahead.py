@@ -9,6 +9,7 @@ import pytest
 
 from lehr_service import suggestions
 
+NONE = {"name": "none"}
 TPE = {"name": "tpe", "n_startup_trials": 4}
 
 
@@ -40,7 +41,7 @@ def test_verdicts_and_completions_do_not_wait_for_a_sampler(
     serve, create, simulated, gate, wait_for, database_url
 ):
     server = serve(database_url=database_url)
-    create(server.http, sampler=TPE)
+    create(server.http, pruner=NONE, sampler=TPE)
     server.http.post("/v1/studies/study/trials", json={"params": full(0.1)})
     worker = simulated(server.http)
     lease = worker.claim()  # an enqueued trial that has all parameters needs no sampler
@@ -62,7 +63,7 @@ def full(rate):
 
 def test_limits_hold_and_all_points_differ(serve, create, simulated, eager, database_url):
     server = serve(database_url=database_url)
-    create(server.http, sampler=TPE, limits={"max_trials": 40})
+    create(server.http, pruner=NONE, sampler=TPE, limits={"max_trials": 40})
     points, lock = [], threading.Lock()
 
     def work():
@@ -85,7 +86,7 @@ def test_limits_hold_and_all_points_differ(serve, create, simulated, eager, data
 
 def test_enqueued_trials_come_first_with_what_was_given(serve, create, simulated, eager):
     server = serve()
-    create(server.http, sampler=TPE)
+    create(server.http, pruner=NONE, sampler=TPE)
     worker = simulated(server.http)
     for _ in range(6):
         worker.run_one()
@@ -102,7 +103,7 @@ def test_enqueued_trials_come_first_with_what_was_given(serve, create, simulated
 
 def test_a_killed_sampler_process_is_started_again(serve, create, simulated, eager, wait_for):
     server = serve()
-    create(server.http, sampler=TPE)
+    create(server.http, pruner=NONE, sampler=TPE)
     worker = simulated(server.http)
     assert worker.run_one()["number"] == 0
     (process,) = server.app.state.server.suggestions.processes[:1]
@@ -117,5 +118,5 @@ def test_a_sampler_process_that_never_starts_is_done_without(
 ):
     monkeypatch.setattr(suggestions, "MODULE", "no_such_module")
     server = serve()
-    create(server.http, sampler=TPE)
+    create(server.http, pruner=NONE, sampler=TPE)
     assert [simulated(server.http).run_one()["number"] for _ in range(2)] == [0, 1]

@@ -47,8 +47,8 @@ class Opening:
 
 def opening(connection: Connection) -> Opening:
     """For which tasks there is work now, and which workers are to get none."""
-    active = studies.active(connection)
-    tasks = {s.definition.task for s in active if _has_work(s) or _has_test(connection, s, True)}
+    found = studies.active(connection)
+    tasks = {s.definition.task for s in found if _has_work(s) or study_rules.may_test(s)}
     return Opening(frozenset(tasks), frozenset(workers.draining(connection)))
 
 

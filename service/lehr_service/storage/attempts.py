@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from lehr.wire.trials import Outcome
-from lehr_service.domain.attempt import Attempt
+from lehr_service.domain.attempt import Attempt, Kind
 from lehr_service.storage.tables import attempts
 
 _COLUMNS = [c for c in attempts.c if c.name not in ("id", "request_id")]
@@ -69,13 +69,7 @@ def by_request(connection: Connection, worker_id: str, request_id: str) -> Attem
 
 
 def running_of_trial(connection: Connection, study_id: int, number: int) -> Attempt | None:
-    query = select(*_COLUMNS).where(
-        attempts.c.study_id == study_id,
-        attempts.c.kind == "trial",
-        attempts.c.trial == number,
-        attempts.c.outcome.is_(None),
-    )
-    return _first(connection.execute(query))
+    return _running(connection, study_id, "trial", number)
 
 
 def history(connection: Connection, study_id: int, number: int) -> list[Attempt]:
@@ -92,9 +86,13 @@ def history(connection: Connection, study_id: int, number: int) -> list[Attempt]
 
 
 def running_of_range_test(connection: Connection, study_id: int, number: int) -> Attempt | None:
+    return _running(connection, study_id, "range_test", number)
+
+
+def _running(connection: Connection, study_id: int, kind: Kind, number: int) -> Attempt | None:
     query = select(*_COLUMNS).where(
         attempts.c.study_id == study_id,
-        attempts.c.kind == "range_test",
+        attempts.c.kind == kind,
         attempts.c.trial == number,
         attempts.c.outcome.is_(None),
     )

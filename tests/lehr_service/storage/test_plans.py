@@ -30,13 +30,28 @@ def attempt(study_id, number, outcome=Outcome.COMPLETE):
     )
 
 
+def lost_worker(worker_id):
+    return workers.Worker(
+        id=worker_id,
+        name="w",
+        tasks={},
+        abilities=[],
+        devices=[],
+        versions={},
+        draining=False,
+        lost=True,
+        registered_at=0.0,
+        heard_at=0.0,
+        deadline=0.0,
+    )
+
+
 def fill(connection, definition):
     """Many studies, so that reading all of a table is dearer than an index of it."""
     for index in range(STUDIES):
         study = new_study(StudyDefinition.model_validate(definition(name=f"s{index}")), 0.0)
         study_id = studies.add(connection, studies.columns(study) | {"state": "completed"})
-        worker = workers.Worker(f"{study_id:032x}", "w", {}, [], {}, False, True, 0, 0, 0)
-        workers.add(connection, worker)
+        workers.add(connection, lost_worker(f"{study_id:032x}"))
         numbers = range(TRIALS)
         finished = [Trial(n, TrialState.COMPLETE, 0.0, value=1.0, revision=n) for n in numbers]
         trials.add_all(connection, study_id, finished)
