@@ -191,19 +191,28 @@ def trials(
 def why_pruned(
     name: StudyName,
     number: Annotated[int, typer.Argument(min=0, metavar="NUMBER", help="The trial's number.")],
+    as_json: AsJson = False,
     server: Server = None,
     token: Token = None,
 ) -> None:
-    """Say why a trial was pruned, and when."""
+    """Say why a trial was pruned, and when.
+
+    Example: lehr study why-pruned fashion-cnn 17
+    """
     with connected(server, token) as client:
         trial = client.trial(name, number)
-        if trial.state is not TrialState.PRUNED:
-            typer.echo(f"trial {number} of study {name} was not pruned: it is {trial.state}")
-            return
         epochs = client.study(name).definition.training.epochs
-        why = next((a.message for a in reversed(trial.history) if a.message), "no reason is stored")
-        typer.echo(f"trial {number} was pruned after {trial.steps} of {epochs} epochs")
-        typer.echo(why)
+        said = [attempt.message for attempt in reversed(trial.history) if attempt.message]
+        pruned = trial.state is TrialState.PRUNED
+        why = (said[0] if said else "no reason is stored") if pruned else None
+        if as_json:
+            facts = {"number": number, "state": trial.state, "epochs_trained": trial.steps}
+            typer.echo(json.dumps(facts | {"epochs": epochs, "reason": why}))
+        elif pruned:
+            typer.echo(f"trial {number} was pruned after {trial.steps} of {epochs} epochs")
+            typer.echo(why)
+        else:
+            typer.echo(f"trial {number} of study {name} was not pruned: it is {trial.state}")
 
 
 def _print_trials(trials: Iterable[Trial], as_json: bool, otherwise: str) -> None:

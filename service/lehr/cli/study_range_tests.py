@@ -30,6 +30,8 @@ def range_tests(
     """Show the range tests of a study: what each suggests, and which learning rates are searched.
 
     A study has one for each optimizer with "learning_rate: {range_test: {}}"; they run first.
+
+    Example: lehr study range-tests fashion-cnn -o range-tests.png
     """
     with connected(server, token) as client:
         tests = client.range_tests(name)
