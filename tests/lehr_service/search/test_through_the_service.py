@@ -91,7 +91,9 @@ def test_ten_seeds_give_plain_optunas_parameters_and_prunes(
     for module in (stories, sys.modules[__name__]):
         monkeypatch.setattr(module, "SEED", seed)
     story = replace(
-        STORIES["tpe"], sampler={"name": "tpe", "n_startup_trials": 4, "ask_ahead": 0}, trials=20
+        STORIES["tpe"],
+        sampler={"name": "tpe", "n_startup_trials": 4, "ask_ahead": 0, "good_set": "all"},
+        trials=20,
     )
     definition = story.define()
     trace = play(ServiceSide(serve().http, definition), story.trials, [])
