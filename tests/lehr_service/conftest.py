@@ -25,6 +25,7 @@ def definition(**changes: Any) -> dict[str, Any]:
         },
         "training": {"epochs": 4},
         "sampler": {"name": "random", "seed": 1},
+        "pruner": {"name": "none"},
     } | changes
 
 

@@ -109,6 +109,7 @@ def test_a_connection_cut_a_hundred_times_under_load_loses_nothing(
         worker.start()
     seen, last, cuts, draw = [], None, 0, random.Random(7)
     while not (seen and seen[-1].name == "study" and seen[-1].data["state"] == "completed"):
+        assert not failures
         some = read(next(homes), draw.randint(1, 5), last)
         seen += some
         last, cuts = (some[-1].id if some else last), cuts + 1

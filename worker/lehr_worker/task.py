@@ -109,8 +109,8 @@ class Task:
         loss: str | Callable[..., Any],
         metrics: Sequence[str | Callable[..., Any]],
         batch_size: int,
-        precision: str,
-        xla: bool | None,
+        precision: str = "float32",
+        xla: bool | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise TypeError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")

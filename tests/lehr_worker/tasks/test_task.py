@@ -36,6 +36,12 @@ def test_schema_is_read_from_the_signature():
                 "minimum": 1,
                 "default": 64,
             },
+            "precision": {
+                "type": "string",
+                "description": "Keras dtype policy of the model's layers",
+                "enum": ["float32", "mixed_float16", "mixed_bfloat16"],
+                "default": "float32",
+            },
             "units": {"type": "integer", "description": "width", "minimum": 1, "maximum": 64},
             "rate": {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0, "default": 0.5},
             "activation": {"type": "string", "enum": ["relu", "gelu"], "default": "relu"},
@@ -51,6 +57,7 @@ def test_defaults_complete_what_is_given_and_numbers_become_floats():
     complete = example().complete(given)
     assert complete == {
         "batch_size": 32,
+        "precision": "float32",
         "units": 3,
         "rate": 0.0,
         "activation": "relu",
@@ -71,7 +78,10 @@ def test_defaults_complete_what_is_given_and_numbers_become_floats():
         ({"units": 2, "activation": "tanh"}, "activation: must be one of relu, gelu"),
         ({"units": 2, "bias": 1}, "bias: must be true or false"),
         ({"units": 2, "batch_size": 0}, "batch_size: must be at least 1"),
-        ({"units": 2, "width": 3}, "width: unknown parameter of net; it takes batch_size, units"),
+        (
+            {"units": 2, "width": 3},
+            "width: unknown parameter of net; it takes batch_size, precision",
+        ),
     ],
 )
 def test_wrong_parameters_name_the_field(given, message):

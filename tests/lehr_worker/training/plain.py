@@ -70,7 +70,8 @@ def fitted(
 
 def weights_of(model: keras.Model) -> list[np.ndarray]:
     """Copies of all weights, as `get_weights` gives them without NumPy 2's warning on JAX."""
-    return [np.array(keras.ops.convert_to_numpy(w.value)) for w in model.weights]
+    values = [weight.value for weight in model.weights]
+    return [np.array(v.numpy() if hasattr(v, "numpy") else np.asarray(v)) for v in values]
 
 
 def synced(model: keras.Model) -> None:
