@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,18 +107,22 @@ def trial(name: str, index: int, *, epochs: int, seed: int = 7, optimizer: str =
     )
 
 
-class FirstUpdate(keras.callbacks.Callback):
-    """When the first update ended, and how long each epoch's updates took."""
+class Stopwatch(keras.callbacks.Callback):
+    """When the first update ended, how long each epoch's updates took, and each epoch in all."""
 
     def __init__(self) -> None:
         super().__init__()
         self.at: float | None = None
+        self.updates: list[float] = []
         self.epochs: list[float] = []
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._start = time.perf_counter()
 
     def on_test_begin(self, logs: Any = None) -> None:
+        self.updates.append(time.perf_counter() - self._start)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs.append(time.perf_counter() - self._start)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -129,7 +134,7 @@ def plain_fit(name: str, data: Data, epochs: int) -> dict[str, float]:
     """A trial as it is usually run: build, compile, fit."""
     task_ = TASKS[name]
     parameters = task_.complete({})
-    callback = FirstUpdate()
+    callback = Stopwatch()
     start = time.perf_counter()
     keras.utils.set_random_seed(7)
     model = task_.build_model(parameters)
@@ -145,18 +150,18 @@ def plain_fit(name: str, data: Data, epochs: int) -> dict[str, float]:
         callbacks=[callback],
     )
     total = time.perf_counter() - start
-    steady = statistics.median(callback.epochs[1:] or callback.epochs)
+    steady = statistics.median(callback.updates[1:] or callback.updates)
     updates = -(-len(data.x_train) // parameters["batch_size"])
     return {
         "updates/s": updates / steady,
         "first update": callback.at - start,
-        "total": total,
+        "start": total - epochs * statistics.median(callback.epochs[1:] or callback.epochs),
     }
 
 
 def engine_trial(engine: Engine, config: TrialConfig) -> dict[str, float]:
-    """The same through the engine. `before` is the time until its first epoch's call begins;
-    `first update` adds what that epoch takes longer than the others (tracing, in a new program)."""
+    """The same through the engine. `before` is the time until its first epoch's call begins,
+    `start` what the whole trial takes beyond its epochs (in a new program tracing, compiling)."""
     reports: list[EpochReport] = []
     ends: list[float] = []
 
@@ -174,8 +179,7 @@ def engine_trial(engine: Engine, config: TrialConfig) -> dict[str, float]:
     return {
         "updates/s": reports[0].updates / (steady - evaluation),
         "before": ends[0] - start - reports[0].seconds,
-        "first update": ends[0] - start - steady,
-        "total": total,
+        "start": total - len(reports) * steady,
     }
 
 
@@ -202,12 +206,28 @@ def compare(name: str, epochs: int, repeats: int) -> list[tuple[str, float, floa
         return statistics.median(run[key] for run in runs)
 
     rate = median(fits, "updates/s"), median(nexts, "updates/s")
-    fresh = median(fits, "first update")
+    start = median(fits, "start")
     return [
         ("updates/s", *rate, CASES[name]),
-        ("next trial, s", fresh, median(nexts, "before"), 0.05),
-        ("first use, s", fresh, median(firsts, "first update"), fresh),
+        ("next trial, s", median(fits, "first update"), median(nexts, "before"), 0.05),
+        ("first use, s", start, median(firsts, "start"), start),
     ]
+
+
+def features(name: str, epochs: int) -> list[tuple[str, float]]:
+    """Rows (what, seconds an epoch as a multiple of float32 without an average)."""
+    engine, taken = Engine(TASKS), {}
+    for what, changes in {
+        "plain": {},
+        "averaged weights": {"ema": 0.99},
+        "mixed_bfloat16": {"parameters": {"precision": "mixed_bfloat16"}},
+        "mixed_float16": {"parameters": {"precision": "mixed_float16"}},
+    }.items():
+        reports: list[EpochReport] = []
+        config = replace(trial(name, 0, epochs=epochs), **changes)
+        engine.train(config, lambda report, kept=reports: not kept.append(report))
+        taken[what] = min(report.seconds for report in reports[1:])
+    return [(what, seconds / taken["plain"]) for what, seconds in taken.items()]
 
 
 def resident() -> float:
@@ -252,6 +272,9 @@ def show(options: argparse.Namespace) -> None:
             goal = f">= {target:.1f}x" if fast else f"<= {target:.3f} s"
             met = "met" if (ratio >= target if fast else engine <= target) else "MISSED"
             print(f"{name:20}{what:16}{fit:12.3f}{engine:12.3f}{ratio:7.1f}x  {goal} {met}")
+    for name in CASES:
+        rows = apart("--features", name, "--epochs", str(options.epochs))
+        print(name, "time an epoch:", ", ".join(f"{what} {ratio:.2f}x" for what, ratio in rows))
     for seeds in ("fixed", "per_trial"):
         found = apart("--memory", seeds)
         first, last = (found[str(n)] for n in TRIALS)
@@ -269,10 +292,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--case", choices=CASES, help="one case only, as JSON")
+    parser.add_argument("--features", choices=CASES, help="what features cost only, as JSON")
     parser.add_argument("--memory", choices=("fixed", "per_trial"), help="memory only, as JSON")
     options = parser.parse_args()
     if options.case:
         print(json.dumps(compare(options.case, options.epochs, options.repeats)))
+    elif options.features:
+        print(json.dumps(features(options.features, options.epochs)))
     elif options.memory:
         print(json.dumps(memory(options.memory)))
     else:

@@ -24,7 +24,8 @@ def reproduce(bench: Bench) -> None:
     curves = run(config, bench.tasks)
     found = range_tests.spreads(curves)
     search = range_tests.bounds(found, START, END)
-    figure = plots.draw_range_test("small CNN, Fashion-MNIST, Adam", curves, found, search)
+    shown = plots.RangePicture("small CNN, Fashion-MNIST, Adam", curves, found, search)
+    figure = plots.draw_range_tests([shown])
     bench.picture("range_test", figure)
     rows = [
         (rule, f"{s.mean:.2g}", f"{s.low:.2g} to {s.high:.2g}", f"{s.mean / DEFAULT:.1f}x")
