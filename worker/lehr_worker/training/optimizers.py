@@ -19,9 +19,13 @@ STARTING_SLOTS: Final = ("initial_accumulator_value",)
 STARTING: Final = frozenset({"learning_rate", *STARTING_SLOTS})
 """Arguments that only a new optimizer's variables depend on, not the graph."""
 
+# JAX compiles the functions that these go to, and takes no stand-in for a number there.
+_FIXED_ON_JAX: Final = frozenset({"clipvalue", "l1_regularization_strength", "learning_rate_power"})
+
 LIVE: Final = (
     frozenset(n for known in OPTIMIZERS.values() for n, a in known.items() if a.kind == "number")
     - STARTING
+    - (_FIXED_ON_JAX if keras.backend.backend() == "jax" else frozenset())
 )
 """Arguments that a program reads when it runs, so that another value needs no new one."""
 
