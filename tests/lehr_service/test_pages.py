@@ -223,3 +223,11 @@ def test_a_page_of_another_site_changes_nothing(serve, create):
             assert answer.json()["error"]["code"] == "forbidden"
             assert server.http.get("/v1/studies/study").json()["state"] == "active"
         server.http.post("/v1/studies/study/resume")
+
+
+def test_a_study_says_what_pruning_saved(http, create, simulated):
+    create(http, pruner={"name": "threshold", "lower": 0.5})
+    assert "by pruning" not in text_of(http.get("/studies/study", headers=HTML))
+    worker = simulated(http)
+    worker.report(worker.claim(), 0, 0.1)
+    assert "3 epochs (75%) by pruning 1 trials" in text_of(http.get("/studies/study", headers=HTML))
