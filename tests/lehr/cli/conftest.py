@@ -19,6 +19,12 @@ from lehr.wire.workers import Completion, Lease, NewReport, Registration
 Run = Callable[..., Result]
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output goes to no terminal, whatever pytest's own processes think of theirs."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def lehr_at(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs ``lehr ARGUMENTS`` against the server named first."""
