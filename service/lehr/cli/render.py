@@ -18,7 +18,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from lehr.wire.studies import Counts, Limits, Objective, Pruning, Study
+from lehr.wire.pruning import Pruning
+from lehr.wire.studies import Counts, Limits, Objective, Study
 from lehr.wire.trials import Trial
 from lehr.wire.workers import Worker, WorkerAttempt
 

@@ -24,12 +24,45 @@ router = APIRouter(prefix="/v1/studies/{name}/trials", tags=["trials"])
 _REPORTS = TypeAdapter(list[Report])
 
 
-def _found(connection: Connection, name: str, number: int) -> tuple[Study, Trial]:
-    study = found(connection, name)
+def found_trial(connection: Connection, study: Study, number: int) -> Trial:
+    """Raises TrialUnknown."""
     trial = trials.get(connection, study.id, number)
     if trial is None:
-        raise TrialUnknown(name, number)
-    return study, trial
+        raise TrialUnknown(study.name, number)
+    return trial
+
+
+def page_of(
+    connection: Connection,
+    study: Study,
+    *,
+    state: TrialState | None,
+    order_by: OrderBy,
+    limit: int,
+    after: str | None,
+    since_revision: int | None = None,
+) -> TrialPage:
+    """Trials of a study from a cursor on. Raises Invalid for what is no cursor."""
+    key = None if after is None else paging.decode(after, 2)
+    rows = trials.page(
+        connection,
+        study.id,
+        state=state,
+        since_revision=since_revision,
+        order_by=order_by,
+        after=None if key is None else (key[0], int(key[1] or 0)),
+        limit=limit + 1,
+    )
+    last = rows[limit - 1] if len(rows) > limit else None
+    return TrialPage(
+        items=[trial_view(study.name, trial) for trial in rows[:limit]],
+        next=None if last is None else paging.encode(last.value, last.number),
+    )
+
+
+def _found(connection: Connection, name: str, number: int) -> tuple[Study, Trial]:
+    study = found(connection, name)
+    return study, found_trial(connection, study, number)
 
 
 @router.get("", response_model=TrialPage, responses=refuses(404))
@@ -43,22 +76,16 @@ async def list_trials(
     after: Cursor | None = None,
 ) -> Response:
     """Trials of a study; with ``since_revision`` only those that changed after it."""
-    key = None if after is None else paging.decode(after, 2)
 
     def page(connection: Connection) -> TrialPage:
-        rows = trials.page(
+        return page_of(
             connection,
-            found(connection, name).id,
+            found(connection, name),
             state=state,
-            since_revision=since_revision,
             order_by=order_by,
-            after=None if key is None else (key[0], int(key[1] or 0)),
-            limit=limit + 1,
-        )
-        last = rows[limit - 1] if len(rows) > limit else None
-        return TrialPage(
-            items=[trial_view(name, trial) for trial in rows[:limit]],
-            next=None if last is None else paging.encode(last.value, last.number),
+            limit=limit,
+            after=after,
+            since_revision=since_revision,
         )
 
     return answer(await here.read(page))

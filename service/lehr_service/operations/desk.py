@@ -120,6 +120,20 @@ class Desk:
         metrics: dict[str, float | None] | None = None,
     ) -> Trial:
         """End an attempt, and with it its trial unless that waits again."""
+        self._end_attempt(attempt, outcome, message, traceback)
+        lost = trial.lost + (outcome is Outcome.LOST)
+        state, reason = ending(outcome, lost, self.study.definition.retry.max_attempts)
+        if not state.is_finished:
+            return self.save(trial, state=state, reason=reason, lost=lost)
+        return self.finish(trial, state, reason, values=values, lost=lost, metrics=metrics or {})
+
+    def _end_attempt(
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        message: str | None = None,
+        traceback: str | None = None,
+    ) -> None:
         self.ledger.end_attempt(
             replace(
                 attempt,
@@ -129,11 +143,6 @@ class Desk:
                 finished_at=self.now,
             )
         )
-        lost = trial.lost + (outcome is Outcome.LOST)
-        state, reason = ending(outcome, lost, self.study.definition.retry.max_attempts)
-        if not state.is_finished:
-            return self.save(trial, state=state, reason=reason, lost=lost)
-        return self.finish(trial, state, reason, values=values, lost=lost, metrics=metrics or {})
 
     def finish(
         self,
@@ -187,15 +196,7 @@ class Desk:
         **found: Any,
     ) -> None:
         """End an attempt at a range test; one that fails for good fails its study."""
-        self.ledger.end_attempt(
-            replace(
-                attempt,
-                outcome=outcome,
-                message=told,
-                traceback=traceback,
-                finished_at=self.now,
-            )
-        )
+        self._end_attempt(attempt, outcome, told, traceback)
         lost = test.lost + (outcome is Outcome.LOST)
         most = self.study.definition.retry.max_attempts
         state, message = range_test_rules.ending(outcome, lost, most, told)
@@ -214,8 +215,7 @@ class Desk:
                 continue
             attempt = attempts.running_of_range_test(self.connection, self.study.id, test.number)
             if attempt is not None:
-                cancelled = replace(attempt, outcome=Outcome.CANCELLED, finished_at=self.now)
-                self.ledger.end_attempt(cancelled)
+                self._end_attempt(attempt, Outcome.CANCELLED)
             failed = replace(test, state=RangeTestState.FAILED, message="cancelled with its study")
             self.save_range_test(test, replace(failed, finished_at=self.now))
 

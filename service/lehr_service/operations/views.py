@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lehr.range_tests import NoSuggestion, suggestions
+from lehr.wire.pruning import Pruning
 from lehr.wire.range_tests import Interval, RangeTestCurve, RangeTestSetup, RangeTestSummary
 from lehr.wire.range_tests import RangeTest as RangeTestView
-from lehr.wire.studies import Counts, Pruning, StudyState
+from lehr.wire.studies import Counts, StudyState
 from lehr.wire.studies import Study as StudyView
 from lehr.wire.trials import Attempt as AttemptView
 from lehr.wire.trials import Report, TrialDetails

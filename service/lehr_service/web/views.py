@@ -14,9 +14,9 @@ from lehr.wire.studies import StudyState
 from lehr.wire.trials import TrialState
 from lehr_service.api import paging
 from lehr_service.api.studies import found, view
+from lehr_service.api.trials import found_trial, page_of
 from lehr_service.domain.study import Study
-from lehr_service.domain.trial import Trial
-from lehr_service.errors import Invalid, TrialUnknown
+from lehr_service.errors import Invalid
 from lehr_service.operations.views import report_view, trial_details, trial_view, worker_view
 from lehr_service.search.figures import shown_params
 from lehr_service.storage import attempts, reports, studies, trials, workers
@@ -138,26 +138,15 @@ def study_page(connection: Connection, name: str, asked: Asked, now: float) -> d
 
 
 def _table(connection: Connection, study: Study, asked: Asked) -> dict[str, Any]:
-    key = None if asked.after is None else paging.decode(asked.after, 2)
-    rows = trials.page(
-        connection,
-        study.id,
-        state=asked.state,
-        since_revision=None,
-        order_by=asked.order,
-        after=None if key is None else (key[0], int(key[1] or 0)),
-        limit=PAGE + 1,
+    page = page_of(
+        connection, study, state=asked.state, order_by=asked.order, limit=PAGE, after=asked.after
     )
-    last = rows[PAGE - 1] if len(rows) > PAGE else None
-    return {
-        "trials": [trial_view(study.name, trial) for trial in rows[:PAGE]],
-        "after": None if last is None else paging.encode(last.value, last.number),
-    }
+    return {"trials": page.items, "after": page.next}
 
 
 def trial_page(connection: Connection, name: str, number: int, now: float) -> dict[str, Any]:
     study = found(connection, name)
-    trial = _trial(connection, study, number)
+    trial = found_trial(connection, study, number)
     history = attempts.history(connection, study.id, number)
     names = workers.names(connection, [attempt.worker_id for attempt in history])
     details = trial_details(study, trial, history, names)
@@ -175,13 +164,6 @@ def trial_page(connection: Connection, name: str, number: int, now: float) -> di
     }
 
 
-def _trial(connection: Connection, study: Study, number: int) -> Trial:
-    trial = trials.get(connection, study.id, number)
-    if trial is None:
-        raise TrialUnknown(study.name, number)
-    return trial
-
-
 def compare_page(
     connection: Connection, name: str, numbers: Sequence[int], now: float
 ) -> dict[str, Any]:
@@ -190,7 +172,7 @@ def compare_page(
     if len(numbers) > _COMPARED:
         message = f"up to {_COMPARED} trials stand side by side, got {len(numbers)}"
         raise Invalid(message, [(("trials",), message)])
-    chosen = [_trial(connection, study, number) for number in dict.fromkeys(numbers)]
+    chosen = [found_trial(connection, study, number) for number in dict.fromkeys(numbers)]
     views = [trial_view(name, trial) for trial in chosen]
     goals = {goal.metric for goal in study.definition.goals}
     names = [n for n in searched(study.definition.space) if any(n in v.params for v in views)]

@@ -45,8 +45,6 @@ def test_a_mirror_forgets_what_it_pretended():
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "nsga2"])
 def test_an_adopted_suggestion_is_a_trial_like_any_other(sampler):
-    if sampler == "cmaes":
-        pytest.importorskip("cmaes")
     fields = {"sampler": {"name": sampler}}
     maker, taker, asker = (mirror_with(6, **fields) for _ in range(3))
     with maker.pretending([]):
