@@ -174,7 +174,7 @@ def engine_trial(engine: Engine, config: TrialConfig) -> dict[str, float]:
     engine.train(config, on_epoch)
     total = time.perf_counter() - start
     steady = statistics.median([r.seconds for r in reports[1:]])
-    (program,) = engine._programs.values()
+    (program,) = engine.programs.kept
     evaluation = seconds(program.evaluate)
     return {
         "updates/s": reports[0].updates / (steady - evaluation),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import yaml
+
+from lehr import Client
+from lehr.range_tests import growing_rates
+from lehr.wire.range_tests import RangeTestResult
+from lehr.wire.workers import Failure, Registration
 
 pytestmark = pytest.mark.system
 
@@ -179,6 +187,43 @@ def test_a_study_from_the_editor_to_its_end(
         phone.fits()
         phone.accessible()
     assert not phone.complaints
+
+
+def test_range_tests_are_shown_while_they_wait_and_when_they_are_done(
+    serve: Any, reader: Callable[..., Reader]
+) -> None:
+    """The losses are made up: 1 up to a rate of .01 and 3 beyond it, or none that falls."""
+    server = serve()
+    with Client(server.url) as client:
+        tested = {"learning_rate": {"range_test": {"updates": 60, "seeds": 2}}}
+        study = yaml.safe_load(STUDY)
+        study["search_space"]["optimizer"] = {"momentum": tested, "adam": tested}
+        client.create_study(study)
+        me = reader(server.url)
+        me.page.goto("/studies/digits")
+        me.page.click("text=Range tests")
+        me.page.wait_for_selector("h2 >> text=/momentum\\s+waiting/")
+        me.accessible()
+        registration = Registration(name="w", tasks={"digits_mlp": {}}, abilities=["range_test"])
+        worker = client.register(registration)
+        lease = client.claim(worker.id, uuid4())
+        grown = growing_rates(lease.start, lease.end, lease.updates)
+        losses = [3 - 2 * math.exp(-(math.log10(rate / 0.01) ** 2)) for rate in grown]
+        found = [{"seed": seed, "losses": losses} for seed in lease.seeds]
+        client.complete_range_test(lease.token, RangeTestResult.model_validate({"curves": found}))
+        lease = client.claim(worker.id, uuid4())
+        client.fail_range_test(lease.token, Failure(outcome="error", message="no data here"))
+    for one in (me, reader(server.url, viewport=PHONE, color_scheme="dark")):
+        one.page.goto("/studies/digits/range-tests")
+        one.page.wait_for_selector("h2 >> text=/momentum\\s+complete/")
+        one.page.wait_for_selector("text=/searched: learning rates from .* to/")
+        one.page.wait_for_selector("li >> text=/valley: [0-9.e-]+ \\(.* to .*\\)/")
+        one.page.wait_for_selector("h2 >> text=/adam\\s+failed/")
+        one.page.wait_for_selector("text=no data here")
+        assert one.page.locator(".main-svg .trace").count() == 2
+        one.fits()
+        one.accessible()
+        assert not one.complaints
 
 
 def test_one_signs_in_and_tabs_work_with_the_keyboard(

@@ -38,6 +38,7 @@ from lehr_worker.process import TrainerDied, TrainerProcess
 from lehr_worker.range_tests import RangeTestAttempt
 from lehr_worker.stores import SERVER, Checkpoints, Store
 from lehr_worker.supervision import TICK_SECONDS, R, Supervised, Supervisor
+from lehr_worker.trials import TrialAttempt
 
 CLIENT_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_TIMEOUT_SECONDS = 5.0  # well below a lease: a request that hangs must not cost it
@@ -98,7 +99,7 @@ class Agent:
         self._keeper: Keeper | None = None
         self._readiness: queue.Queue[dict[str, Any]] = queue.Queue()
         self._registered = threading.Event()
-        self._busy: dict[str, Attempt | RangeTestAttempt] = {}  # those at hand, by token
+        self._busy: dict[str, Attempt] = {}  # those at hand, by token
         self._status = DRAINED
 
     def run(self) -> int:
@@ -197,7 +198,7 @@ class Agent:
     def _train(self, trainer: TrainerProcess, lease: Lease) -> None:
         """One trial, from its lease to its end."""
         store = self._checkpoints.of(lease, self._client)
-        attempt = Attempt(self._client, lease, trainer, store)
+        attempt = TrialAttempt(self._client, lease, trainer, store)
         self._busy[attempt.token] = attempt
         with self._known_keeper().holding(attempt):
             about = lease.attempt, trainer.device, _parameters(lease)
@@ -225,7 +226,7 @@ class Agent:
                 attempt.end(self._supervisor(trainer, attempt, RangeTestResult).follow())
         del self._busy[attempt.token]
 
-    def _state(self, attempt: Attempt, store: Store) -> bytes | None:
+    def _state(self, attempt: TrialAttempt, store: Store) -> bytes | None:
         """What the trial resumes from; without it, it starts anew."""
         try:
             return insist(store.newest, attempt.over, attempt.label)

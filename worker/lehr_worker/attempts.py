@@ -1,25 +1,20 @@
-"""One attempt, on the agent's side: what it measures goes out in order, verdicts come in."""
+"""An attempt on the agent's side: what is the same for a trial and for a range test."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from itertools import islice
 from typing import Protocol, TypeVar
 
 from lehr.client import Client
-from lehr.errors import ApiError, LeaseLost, LehrError, NotFound
-from lehr.wire.workers import Completion, Failure, Lease, NewReport, Verdict
+from lehr.errors import LeaseLost, LehrError, NotFound
+from lehr.wire.workers import Failure
 from lehr_worker.failures import failure
 from lehr_worker.patience import GaveUp, insist
-from lehr_worker.stores import Store
-from lehr_worker.uploads import Uploads
 
 T = TypeVar("T")
-
-REPORTS_A_REQUEST = 1_000  # the server limits the size of a body
 
 log = logging.getLogger(__name__)
 
@@ -31,61 +26,23 @@ class Pupil(Protocol):
         """The verdict on this step and those before it is: continue."""
 
     def stop(self, token: str) -> None:
-        """End this trial; nothing of it is wanted any more."""
+        """End this attempt; nothing of it is wanted any more."""
 
 
-class Attempt:
+class Attempt(ABC):
     """One attempt under way.
 
-    Reports wait here while the server is silent, and then go out in one request, in order. Once the
-    attempt is ``over`` (finished on the server's side, lease lost, or given up) nothing more is
+    Once it is ``over`` (finished on the server's side, lease lost, or given up) nothing more is
     sent for it.
     """
 
-    def __init__(self, client: Client, lease: Lease, trainer: Pupil, store: Store) -> None:
-        self.lease = lease
-        self.label = f"{lease.study} #{lease.trial.number}"
+    def __init__(self, client: Client, token: str, label: str, trainer: Pupil) -> None:
+        self.token = token
+        self.label = label
         self.over = threading.Event()
-        self.uploads = Uploads(store, self.label)
         self._client = client
         self._trainer = trainer
-        self._reports: deque[NewReport] = deque()
-        self._ending: Completion | Failure | None = None
-        self._ended = False
-        self._finished = self._lost = False  # the trial; the lease
-        self._news = threading.Condition()
-        self._sender = threading.Thread(target=self._run, name=f"send {self.label}", daemon=True)
-        self._sender.start()
-
-    @property
-    def token(self) -> str:
-        return self.lease.token
-
-    def report(self, report: NewReport) -> None:
-        """Send a step's values when the server has taken those before; returns at once."""
-        with self._news:
-            self._reports.append(report)
-            self._news.notify_all()
-
-    def keep(self, step: int, state: bytes) -> None:
-        """Upload the state after this step, in the background."""
-        self.uploads.offer(step, state)
-
-    def flush(self, seconds: float) -> bool:
-        """Whether all states offered are kept, or failed to be, within so many seconds."""
-        return self.uploads.flush(seconds)
-
-    def end(self, ending: Completion | Failure | None) -> None:
-        """Send this after the last report; None where the server knows how it ended."""
-        with self._news:
-            self._ending = ending
-            self._ended = True
-            self._news.notify_all()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Whether everything was sent, or is not wanted any more, within so many seconds."""
-        self._sender.join(seconds)
-        return not self._sender.is_alive()
+        self._lost = False  # the lease
 
     def lose(self, reason: str) -> None:
         """The lease is gone: the trainer stops, and nothing more is sent."""
@@ -98,7 +55,16 @@ class Attempt:
         """Send nothing more, though the server may not know the attempt's end."""
         self._finish()
 
+    @abstractmethod
+    def _deliver(self) -> None:
+        """Send all there is, for as long as it takes. Raises GaveUp, LehrError."""
+
+    @abstractmethod
+    def _fail(self, failure: Failure) -> None:
+        """Tell the server that the attempt failed. Raises GaveUp, LehrError."""
+
     def _run(self) -> None:
+        """Deliver, whatever the server says to it."""
         try:
             self._deliver()
         except GaveUp:
@@ -109,78 +75,19 @@ class Attempt:
             self._refused(error)
         finally:
             self._finish()
-            self.uploads.close(finished=self._is_trial_finished())
-
-    def _deliver(self) -> None:
-        while self._has_reports():
-            self._heed(*self._insist(self._send_reports))
-        ending = self._ending
-        if ending is None or self.over.is_set():
-            return
-        if isinstance(ending, Failure):
-            trial = self._insist(lambda: self._client.fail(self.token, ending))
-            log.info("%s: %s: %s", self.label, ending.outcome, ending.message)
-        else:
-            trial = self._insist(lambda: self._client.complete(self.token, ending))
-            log.info("%s: complete: %s", self.label, _result(trial.value, trial.values))
-        self._finished = trial.state.is_finished
-
-    def _has_reports(self) -> bool:
-        """Wait for reports; false when the attempt has ended and all are sent."""
-        with self._news:
-            self._news.wait_for(lambda: self._reports or self._ended or self.over.is_set())
-            return bool(self._reports) and not self.over.is_set()
-
-    def _send_reports(self) -> tuple[Verdict, int]:
-        """Send all that wait, those included that came since the last try."""
-        with self._news:
-            batch = list(islice(self._reports, REPORTS_A_REQUEST))
-        verdict = self._client.report(self.token, batch)
-        for _ in batch:
-            self._reports.popleft()
-        return verdict, batch[-1].step
-
-    def _heed(self, verdict: Verdict, step: int) -> None:
-        log.debug("%s: step %d: %s: %s", self.label, step, verdict.verdict, verdict.reason)
-        if verdict.verdict == "continue":
-            self._trainer.settle(self.token, step)
-            self.uploads.acknowledge(step)
-        else:
-            self._finished = True
-            log.info("%s: %s at step %d: %s", self.label, verdict.verdict, step, verdict.reason)
-            self._finish()
 
     def _refused(self, error: LehrError) -> None:
-        """What the server says no to, it will never take: the trial cannot go on."""
-        log.error("%s: the server refused what the worker sent: %s", self.label, error)
+        """What the server says no to, it will never take: the attempt cannot go on."""
         message = f"the server refused what the worker sent: {error}"
+        log.error("%s: %s", self.label, message)
         try:
-            trial = self._insist(lambda: self._client.fail(self.token, failure("error", message)))
-            self._finished = trial.state.is_finished
-        except (ApiError, GaveUp) as second:
+            self._fail(failure("error", message))
+        except (LehrError, GaveUp) as second:
             log.debug("%s: %s", self.label, second)
 
     def _finish(self) -> None:
         self.over.set()
         self._trainer.stop(self.token)
-        with self._news:
-            self._news.notify_all()
-
-    def _is_trial_finished(self) -> bool:
-        """Whether nobody will resume it; asked where the lease was lost: it may be cancelled."""
-        if self._finished or not self._lost:
-            return self._finished
-        try:
-            return self._client.trial(self.lease.study, self.lease.trial.number).state.is_finished
-        except LehrError as error:
-            log.debug("%s: its checkpoints stay: %s", self.label, error)
-            return False
 
     def _insist(self, call: Callable[[], T]) -> T:
         return insist(call, self.over, self.label)
-
-
-def _result(value: float | None, values: list[float] | None) -> str:
-    if values is not None:
-        return ", ".join(f"{value:g}" for value in values)
-    return "no value" if value is None else f"{value:g}"

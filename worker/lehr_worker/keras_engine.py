@@ -30,7 +30,6 @@ class KerasEngine:
         tasks = registry.load(modules)
         self.schemas = {name: task.schema() for name, task in tasks.items()}
         self.versions = versions()
-        self._tasks = tasks
         self._engine = Engine(tasks)
         _warn_without_gpu()
 
@@ -63,7 +62,7 @@ class KerasEngine:
             updates=lease.updates,
             seeds=lease.seeds,
         )
-        return range_test.losses(config, self._tasks, goes_on)
+        return range_test.losses(config, self._engine.programs, goes_on)
 
 
 def trial_config(lease: Lease) -> TrialConfig:

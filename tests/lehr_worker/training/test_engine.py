@@ -38,7 +38,7 @@ def engine(shared, small_task):
 
 
 def traces(engine):
-    return sum(program.traces for program in engine._programs.values())
+    return sum(program.traces for program in engine.programs.kept)
 
 
 @pytest.mark.parametrize("optimizer", [ADAM, MOMENTUM, NADAM], ids=lambda o: o["name"])
@@ -76,7 +76,7 @@ def test_oldest_program_is_evicted(small_task, trial):
     engine = Engine({"small": small_task}, programs=2, xla=False)
     for units in (2, 3, 2, 4):
         engine.train(trial(epochs=1, parameters={"units": units}), lambda _: True)
-    widths = [p.model.layers[1].units for p in engine._programs.values()]
+    widths = [p.model.layers[1].units for p in engine.programs.kept]
     assert widths == [2, 4]
 
 
@@ -135,7 +135,7 @@ def test_validation_metrics_cover_every_sample(shared, trial, log):
 
     seen, engine = log(), Engine({"wide": wide}, xla=False)
     engine.train(trial(task="wide", epochs=1), seen.on_epoch)
-    (program,) = engine._programs.values()
+    (program,) = engine.programs.kept
     loss, accuracy = program.model.evaluate(data().x_validation, data().y_validation, verbose=0)
     assert seen.reports[0].metrics["val_loss"] == pytest.approx(loss, rel=1e-5)
     assert seen.reports[0].metrics["val_accuracy"] == pytest.approx(accuracy, rel=1e-5)
@@ -148,7 +148,7 @@ def test_xla_is_chosen_where_it_helps(dropout, compiled, small_task, trial):
         pytest.skip("the rule is for CPUs")
     engine = Engine({"small": small_task})
     engine.train(trial(epochs=1, parameters={"dropout": dropout}), lambda _: True)
-    (program,) = engine._programs.values()
+    (program,) = engine.programs.kept
     assert program.xla is compiled
 
 
@@ -230,7 +230,7 @@ def test_out_of_memory_is_told_apart_and_frees_the_programs(small_task, trial, l
     engine.train(trial(epochs=1), log().on_epoch)
     with pytest.raises(OutOfMemory):
         engine.train(trial(parameters={"units": 2**36}), log().on_epoch)
-    assert not engine._programs
+    assert not engine.programs.kept
     assert engine.train(trial(epochs=1), log().on_epoch).steps == 1
 
 
@@ -301,14 +301,14 @@ def test_data_is_shared_between_programs(small_task, trial):
     engine = Engine({"small": small_task}, xla=False)
     for units in (2, 3):
         engine.train(trial(epochs=1, parameters={"units": units}), lambda _: True)
-    first, second = engine._programs.values()
+    first, second = engine.programs.kept
     assert first._data is second._data
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "none"}, "task: no none here; this worker has small"),
+        ({"task": "none"}, "task: no none here; there are small"),
         ({"metric": "auc"}, "metric: task small reports loss, accuracy, val_loss, val_accuracy"),
         ({"parameters": {"unit": 3}}, "parameters.unit: unknown parameter of small"),
         ({"parameters": {"batch_size": 65}}, "parameters.batch_size: must be at most 64"),

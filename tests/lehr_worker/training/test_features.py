@@ -89,7 +89,7 @@ def test_equals_plain_keras(case, trial, log):
     engine = Engine({"various": various}, xla=False)
     engine.train(trial(optimizer, task="various", parameters=parameters, seed=1), first.on_epoch)
     engine.train(config, seen.on_epoch)
-    assert [program.traces for program in engine._programs.values()] == [1]
+    assert [program.traces for program in engine.programs.kept] == [1]
     tolerance = 2e-2 if "float16" in case else 1e-4
     for report, (_, metrics) in zip(seen.reports, plain_keras(various, config), strict=True):
         assert report.metrics == pytest.approx(metrics, rel=tolerance)
@@ -295,12 +295,12 @@ def test_memory_bounds_the_programs_that_are_kept(trial):
     engine = Engine({"various": various}, memory=1, xla=False)
     for l2 in (0.0, 0.1):
         engine.train(trial(task="various", epochs=1, parameters={"l2": l2}), lambda _: True)
-    (left,) = engine._programs.values()
+    (left,) = engine.programs.kept
     assert left.model.layers[0].kernel_regularizer is not None
     roomy = Engine({"various": various}, memory=10**9, xla=False)
     for l2 in (0.0, 0.1):
         roomy.train(trial(task="various", epochs=1, parameters={"l2": l2}), lambda _: True)
-    assert len(roomy._programs) == 2
+    assert len(roomy.programs.kept) == 2
 
 
 def test_other_programs_make_room_before_a_trial_is_out_of_memory(trial, log, monkeypatch):
@@ -309,7 +309,7 @@ def test_other_programs_make_room_before_a_trial_is_out_of_memory(trial, log, mo
     run = engine._first_epoch
 
     def crowded(*args):
-        if engine._programs:
+        if engine.programs.kept:
             raise OutOfMemory("full")
         return run(*args)
 

@@ -139,8 +139,8 @@ def test_equals_a_plain_keras_loop_also_in_a_reused_program(case, small_task, tr
     engine, seen = Engine({"small": small_task}, xla=False), log()
     engine.train(trial(first, seed=1), log().on_epoch)
     engine.train(trial(second), seen.on_epoch, checkpoint=seen.checkpoint)
-    assert all(program.traces == 1 for program in engine._programs.values())
-    assert len(engine._programs) == (2 if ON_JAX and case in FIXED_ON_JAX else 1)
+    assert all(program.traces == 1 for program in engine.programs.kept)
+    assert len(engine.programs.kept) == (2 if ON_JAX and case in FIXED_ON_JAX else 1)
     expected = plain_loop(small_task, trial(second))
     for report, state, (weights, loss, _) in zip(
         seen.reports, seen.checkpoints, expected, strict=True

@@ -10,7 +10,11 @@ from lehr.errors import LehrError
 from lehr.wire.range_tests import RangeTestLease
 from lehr_worker.keras_engine import KerasEngine
 from lehr_worker.tasks.digits import digits_mlp
-from lehr_worker.training.range_test import RangeTestConfig, batches, measure, run
+from lehr_worker.training import range_test
+from lehr_worker.training.engine import Engine
+from lehr_worker.training.errors import OutOfMemory
+from lehr_worker.training.programs import Programs
+from lehr_worker.training.range_test import RangeTestConfig, batches, losses, measure, run
 
 from .conftest import tensorflow_only
 
@@ -96,6 +100,34 @@ def test_the_engine_of_a_worker_measures_what_is_measured_by_hand():
     assert len(measured[0]) == 60
     until_told = engine.range_test(lease, lambda: not asked and asked.append(1) is None)
     assert until_told == {0: measured[0]}
+
+
+def test_a_range_test_shares_program_and_data_with_the_trials(trial, log):
+    """And leaves nothing behind that a trial could notice."""
+    engine, before, after = Engine(TASKS), log(), log()
+    adam = {"name": "adam", "learning_rate": 0.01}
+    training = trial(adam, task="digits_mlp", parameters={}, epochs=2)
+    tested = config(optimizer={"name": "adam"}, parameters=training.parameters)
+    engine.train(training, before.on_epoch)
+    measured = losses(tested, engine.programs)
+    engine.train(training, after.on_epoch)
+    (program,) = engine.programs.kept
+    assert program.traces == 1
+    assert [r.metrics for r in after.reports] == [r.metrics for r in before.reports]
+    assert measured == losses(tested, Programs(TASKS))
+
+
+def test_trials_make_room_for_a_range_test(monkeypatch):
+    programs, run_one = Programs(TASKS), range_test._losses
+    expected = losses(config(), programs)
+
+    def crowded(*args):
+        if programs.kept:
+            raise OutOfMemory("full")
+        return run_one(*args)
+
+    monkeypatch.setattr(range_test, "_losses", crowded)
+    assert losses(config(), programs) == expected
 
 
 def test_divergence_is_cut():

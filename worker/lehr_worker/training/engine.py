@@ -5,24 +5,20 @@ the last few, too few for a batch, sit this one out. The order depends on seed a
 batch is an update, unless the optimizer accumulates gradients.
 """
 
-import gc
 import json
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
-from weakref import WeakValueDictionary
 
 from lehr import schedules
 from lehr_worker.task import Task
-from lehr_worker.training import checkpoints, live, optimizers
-from lehr_worker.training.backend import make_program
-from lehr_worker.training.data import DeviceData, StreamData, prepared
+from lehr_worker.training import checkpoints, optimizers
 from lehr_worker.training.errors import Diverged, OutOfMemory
 from lehr_worker.training.plan import Plan, within
 from lehr_worker.training.program import Program
+from lehr_worker.training.programs import Programs
 
 Checkpoint: TypeAlias = Callable[[int, Callable[[], bytes]], None]
 """Called after each epoch's report with the step and a function that makes the state's bytes."""
@@ -68,9 +64,7 @@ class TrialResult:
 class Engine:
     """Trains trials; keeps the programs of the last few kinds of trial compiled.
 
-    `programs` is how many, and `memory` how many bytes of weights, slots and data they may hold
-    together; the one in use is always kept. `xla` None leaves it to the task. Not for use from
-    several threads.
+    `programs`, `memory` and `xla` are those of `Programs`. Not for use from several threads.
     """
 
     def __init__(
@@ -81,12 +75,7 @@ class Engine:
         memory: int = 2 * 2**30,
         xla: bool | None = None,
     ) -> None:
-        self._tasks = tasks
-        self._capacity = programs
-        self._memory = memory
-        self._xla = xla
-        self._programs: OrderedDict[Any, Program] = OrderedDict()
-        self._data: WeakValueDictionary[Any, DeviceData | StreamData] = WeakValueDictionary()
+        self.programs = Programs(tasks, most=programs, memory=memory, xla=xla)
 
     def train(
         self,
@@ -107,8 +96,7 @@ class Engine:
         try:
             return self._train(config, on_epoch, resume, checkpoint)
         except OutOfMemory:
-            self._programs.clear()
-            gc.collect()
+            self.programs.clear()
             raise
 
     def _train(
@@ -118,7 +106,7 @@ class Engine:
         resume: bytes | None,
         checkpoint: Checkpoint | None,
     ) -> TrialResult:
-        training, report = self._begin(config, resume)
+        training, report = self.programs.with_room(lambda: self._first_epoch(config, resume))
         for step in range(report.step if report else config.epochs, config.epochs):
             goes_on = on_epoch(report or training.run(step))
             report = None
@@ -128,99 +116,35 @@ class Engine:
                 return TrialResult(steps=step + 1, stopped=step + 1 < config.epochs)
         return TrialResult(steps=config.epochs, stopped=False)
 
-    def _begin(
-        self, config: TrialConfig, resume: bytes | None
-    ) -> tuple["_Training", EpochReport | None]:
-        """The training and the report of its first epoch, None if there is no epoch left.
-
-        Where the device is full, the programs of other trials make room before this one is blamed;
-        after an epoch it has all the memory it needs.
-        """
-        others = len(self._programs)
-        try:
-            return self._first_epoch(config, resume)
-        except OutOfMemory:
-            if not others:
-                raise
-        self._programs.clear()
-        gc.collect()
-        return self._first_epoch(config, resume)
-
     def _first_epoch(
         self, config: TrialConfig, resume: bytes | None
     ) -> tuple["_Training", EpochReport | None]:
+        """The training and its first report, None if no epoch is left.
+
+        Whether the device has room for a trial shows here: after an epoch it has all the memory
+        that it needs.
+        """
         training = self._start(config, resume)
         left = training.next_step < config.epochs
         return training, training.run(training.next_step) if left else None
 
     def _start(self, config: TrialConfig, resume: bytes | None) -> "_Training":
         _check(config)
-        task = self._task(config.task)
+        task = self.programs.task(config.task)
         with within("parameters"):
             parameters = task.complete(config.parameters)
         with within("optimizer"):
             optimizer = optimizers.complete(config.optimizer)
-        data = self._task_data(task, parameters)
+        data = self.programs.data(task, parameters)
         plan = Plan(config, optimizer, data, parameters["batch_size"])
-        program = self._program(task, parameters, optimizer, data, averages=config.ema is not None)
+        averages = config.ema is not None
+        program = self.programs.program(task, parameters, optimizer, data, averages=averages)
         _check_metric(config, program.metrics)
         program.reset(parameters, optimizer, config.seed)
         training = _Training(config, program, plan)
         if resume is not None:
             training.restore(resume)
         return training
-
-    def _task(self, name: str) -> Task:
-        if name not in self._tasks:
-            raise ValueError(f"task: no {name} here; this worker has {', '.join(self._tasks)}")
-        return self._tasks[name]
-
-    def _program(
-        self,
-        task: Task,
-        parameters: Mapping[str, Any],
-        optimizer: Mapping[str, Any],
-        data: DeviceData | StreamData,
-        *,
-        averages: bool,
-    ) -> Program:
-        key = (
-            task.name,
-            live.shape(parameters, task.live),
-            optimizers.shape(optimizer),
-            averages,
-        )
-        if key not in self._programs:
-            self._make_room(self._capacity - 1)
-            xla = task.xla if self._xla is None else self._xla
-            self._programs[key] = make_program(
-                task, parameters, optimizer, data, xla=xla, averages=averages
-            )
-            self._make_room(self._capacity)
-        self._programs.move_to_end(key)
-        return self._programs[key]
-
-    def _make_room(self, capacity: int) -> None:
-        """Drop the programs used longest ago until the others keep to both bounds."""
-        dropped = False
-        while len(self._programs) > capacity or (
-            len(self._programs) > 1 and self._nbytes() > self._memory
-        ):
-            self._programs.popitem(last=False)
-            dropped = True
-        if dropped:
-            gc.collect()  # a program and its graphs refer to each other
-
-    def _nbytes(self) -> int:
-        programs = sum(program.nbytes for program in self._programs.values())
-        return programs + sum(data.nbytes for data in list(self._data.values()))
-
-    def _task_data(self, task: Task, parameters: Mapping[str, Any]) -> DeviceData | StreamData:
-        key = (task.name, *sorted(task.data_parameters(parameters).items()))
-        data = self._data.get(key)
-        if data is None:
-            data = self._data[key] = prepared(task.load_data(parameters))
-        return data
 
 
 class _Training:

@@ -15,9 +15,9 @@ from lehr_worker.task import Task
 from lehr_worker.tasks import registry
 from lehr_worker.tasks.datasets import DataUnavailable
 from lehr_worker.training import optimizers
-from lehr_worker.training.backend import make_program
-from lehr_worker.training.data import DeviceData, prepared
+from lehr_worker.training.data import DeviceData
 from lehr_worker.training.errors import OutOfMemory
+from lehr_worker.training.programs import Programs
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,13 @@ def measure(config: RangeTestConfig, modules: Iterable[str] = ()) -> list[range_
 def run(config: RangeTestConfig, tasks: Mapping[str, Task]) -> list[range_tests.Curve]:
     """The curve of each seed. Raises as ``losses``."""
     rates = range_tests.growing_rates(config.start, config.end, config.updates)
-    return [range_tests.cut(rates, measured) for measured in losses(config, tasks).values()]
+    measured = losses(config, Programs(tasks))
+    return [range_tests.cut(rates, found) for found in measured.values()]
 
 
 def losses(
     config: RangeTestConfig,
-    tasks: Mapping[str, Task],
+    programs: Programs,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> dict[int, list[float]]:
     """The losses of each seed, one an update; what follows a divergence may be no number.
@@ -62,20 +63,24 @@ def losses(
     Raises ValueError for a configuration that cannot be (the message starts with the field),
     OutOfMemory, and what loading the task's data raises.
     """
-    rates = range_tests.growing_rates(config.start, config.end, config.updates)
     if not config.seeds:
         raise ValueError("seeds: at least one is needed")
-    if config.task not in tasks:
-        raise ValueError(f"task: no {config.task} here; there are {', '.join(tasks)}")
-    task = tasks[config.task]
+    return programs.with_room(lambda: _losses(config, programs, goes_on))
+
+
+def _losses(
+    config: RangeTestConfig, programs: Programs, goes_on: Callable[[], bool]
+) -> dict[int, list[float]]:
+    rates = range_tests.growing_rates(config.start, config.end, config.updates)
+    task = programs.task(config.task)
     parameters = task.complete(config.parameters)
     optimizer = optimizers.complete({**config.optimizer, "learning_rate": config.start})
-    data = prepared(task.load_data(parameters))
+    data = programs.data(task, parameters)
     if not isinstance(data, DeviceData):
         raise ValueError(f"task: {config.task} streams its data; a range test needs arrays")
     batch_size = parameters["batch_size"]
     data.batches(batch_size)
-    program = make_program(task, parameters, optimizer, data, xla=False)
+    program = programs.program(task, parameters, optimizer, data)
     measured = {}
     for seed in config.seeds:
         if not goes_on():

@@ -324,61 +324,48 @@ document.addEventListener("visibilitychange", () => {
 // Range tests
 
 async function showRangeTests(place) {
+  const said = (text) => place.replaceChildren(make("p", { class: "empty" }, text));
   let tests;
   try {
-    const answer = await call("GET", place.dataset.rangeTests);
-    tests = answer.items ?? answer;
+    tests = (await call("GET", place.dataset.rangeTests)).items;
   } catch (error) {
-    const text = [404, 405].includes(error.status) ? "This server has no range tests within studies." : error.message;
-    place.replaceChildren(make("p", { class: "empty" }, text));
-    return;
+    return said(error.message);
   }
   if (!tests.length) {
-    const text = "This study has none. Give an optimizer learning_rate: {range_test: {}} to have its bounds found.";
-    place.replaceChildren(make("p", { class: "empty" }, text));
-    return;
+    return said("This study has none. Give an optimizer learning_rate: {range_test: {}} to have its bounds found.");
   }
   place.replaceChildren();
   for (const test of tests) await showRangeTest(place, test);
 }
 
-const short = (value) => Number(value).toPrecision(3);
+const short = (value) => value.toPrecision(3);
 
-async function showRangeTest(place, test) {
-  const plot = make("div", { class: "plot", role: "group", "aria-label": `range test of ${test.optimizer}` });
-  const title = make("h2", {}, `${test.optimizer} `, make("span", { class: `badge ${test.state}` }, test.state));
-  const box = make("div", { class: "plot-box" }, plot);
-  place.append(title);
-  if (test.bounds) {
-    place.append(make("p", {}, `Searched: learning rates from ${short(test.bounds.low)} to ${short(test.bounds.high)}`));
-  }
-  place.append(box);
-  const curves = test.curves ?? [];
-  const data = curves.map((curve, index) => ({
-    type: "scatter", mode: "lines", name: `repeat ${index + 1}`,
-    x: curve.learning_rates ?? curve.rates, y: curve.smoothed ?? curve.losses,
+async function showRangeTest(place, { optimizer, state, message, curves, suggestions, bounds, reused_from: from }) {
+  const told = [message, from && `measured by study ${from}`,
+    bounds && `searched: learning rates from ${short(bounds.low)} to ${short(bounds.high)}`].filter(Boolean);
+  place.append(make("h2", {}, `${optimizer} `, make("span", { class: `badge ${state}` }, state)));
+  place.append(...told.map((text) => make("p", {}, text)));
+  if (!curves.length) return;
+  const plot = make("div", { class: "plot", role: "group", "aria-label": `range test of ${optimizer}` });
+  place.append(make("div", { class: "plot-box" }, plot));
+  const data = curves.map((curve) => ({
+    type: "scatter", mode: "lines", name: `seed ${curve.seed}`, x: curve.learning_rates, y: curve.smoothed,
   }));
-  const shapes = [], bounds = test.bounds;
+  const across = { yref: "paper", y0: 0, y1: 1 };
+  const shapes = Object.values(suggestions).map(({ mean }) => (
+    { type: "line", ...across, x0: mean, x1: mean, line: { dash: "dot", width: 1.5, color: "#ee6677" } }));
   if (bounds) {
-    shapes.push({ type: "rect", yref: "paper", y0: 0, y1: 1, x0: bounds.low, x1: bounds.high,
+    shapes.push({ type: "rect", ...across, x0: bounds.low, x1: bounds.high,
       fillcolor: "#4477aa", opacity: 0.12, line: { width: 0 } });
   }
-  for (const value of Object.values(test.suggestions ?? {})) {
-    const rate = typeof value === "number" ? value : value?.mean;
-    if (rate) {
-      shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: rate, x1: rate,
-        line: { dash: "dot", width: 1.5, color: "#ee6677" } });
-    }
-  }
   const axes = { xaxis: { type: "log", title: { text: "learning rate" }, exponentformat: "power" },
-    yaxis: { title: { text: "loss of a batch" } } };
+    yaxis: { title: { text: "smoothed loss of a batch" } } };
   await paint(plot, { data, layout: { ...axes, shapes } });
-  const list = make("ul");
-  for (const [rule, value] of Object.entries(test.suggestions ?? {})) {
-    const rate = typeof value === "number" ? value : value?.mean;
-    if (rate) list.append(make("li", {}, `${rule}: ${short(rate)}`));
+  const rules = Object.entries(suggestions).map(([rule, { low, high, mean }]) => (
+    make("li", {}, `${rule}: ${short(mean)} (${short(low)} to ${short(high)})`)));
+  if (rules.length) {
+    place.append(make("p", {}, "Suggestions (dotted): mean of the seeds, lowest and highest"), make("ul", {}, ...rules));
   }
-  if (list.childElementCount) place.append(make("p", {}, "Suggestions (dotted), mean of the repeats:"), list);
 }
 
 for (const place of all("[data-openapi]")) {
