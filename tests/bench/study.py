@@ -71,13 +71,35 @@ def with_lehr(trials: int, epochs: int) -> dict[str, float]:
             client.create_study(definition(trials, epochs))
             study = client.wait_for("bench", timeout=3600)
             seconds = time.perf_counter() - start
-            return {"seconds": seconds, "epochs": study.epochs, "best": study.best.value}
+            idle = idle_share(client)
+            return {
+                "seconds": seconds,
+                "epochs": study.epochs,
+                "best": study.best.value,
+                "idle": idle,
+            }
         finally:
             for process in started:
                 process.terminate()
             for process in started:
                 process.wait()
             log.close()
+
+
+def idle_share(client: Any) -> float:
+    """Share of the time from the first report to the last in which nothing was trained.
+
+    What lies between the last report of a trial and the first of the next, less an epoch of it: the
+    end of one, the claim of the other, resetting the program, and compiling where it is a new kind.
+    """
+    times = [
+        [report.reported_at.timestamp() for report in client.reports("bench", trial.number)]
+        for trial in client.trials("bench")
+    ]
+    times = sorted(reported for reported in times if len(reported) > 1)
+    trained = sum(t[-1] - t[0] for t in times)
+    trained += sum((t[-1] - t[0]) / (len(t) - 1) for t in times[1:])
+    return 1 - trained / (times[-1][-1] - times[0][0])
 
 
 def with_optuna(trials: int, epochs: int) -> dict[str, float]:

@@ -35,6 +35,27 @@ def test_a_killed_trainer_is_reported_and_started_again(
     server.wait_for(lambda: server.of("complete", "u"))
 
 
+@pytest.mark.parametrize(("set_by_owner", "expected"), [(None, "1"), ("0", "0")])
+def test_convolutions_are_left_to_onednn_unless_the_owner_says_no(
+    server: FakeServer,
+    work: Work,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    set_by_owner: str | None,
+    expected: str,
+) -> None:
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    monkeypatch.delenv(name, raising=False)
+    if set_by_owner:
+        monkeypatch.setenv(name, set_by_owner)
+    work()
+    server.offer("t", gate=gate.path)
+    environment = Path(f"/proc/{gate.pid}/environ").read_text().split("\0")
+    assert f"{name}={expected}" in environment
+    gate.open("all")
+    server.wait_for(lambda: server.of("complete", "t"))
+
+
 def test_a_kill_by_the_kernel_for_memory_is_told_from_others(
     server: FakeServer, work: Work, gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

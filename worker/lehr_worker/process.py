@@ -18,6 +18,7 @@ from lehr.wire.workers import Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.devices import Device
 from lehr_worker.failures import failure
+from lehr_worker.libraries import DEFAULTS
 
 STDERR_LINES = 60  # of a dead trainer's last words, for the report
 
@@ -126,9 +127,8 @@ class TrainerProcess:
             log.debug("%s: not told to %s: %s", self.device, kind, error)
 
     def _environment(self) -> dict[str, str]:
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "2"}
         data = {"LEHR_DATA_DIR": self._data_dir} if self._data_dir else {}
-        return quiet | dict(os.environ) | data | self.device.environment
+        return DEFAULTS | dict(os.environ) | data | self.device.environment
 
     def _copy_stderr(self, process: subprocess.Popen[str]) -> None:
         if process.stderr is None:
