@@ -1,6 +1,8 @@
 """Every kind of figure of studies without trials, with one, with all that can happen, with many."""
 
 import json
+import subprocess
+import sys
 import time
 from typing import get_args
 
@@ -197,3 +199,10 @@ def test_ten_thousand_trials_are_shown_by_a_sample_that_has_the_best(large_study
             assert "of 10,000" in figure.layout.title.text
     best = large_study.get("/v1/studies/large/best").json()
     assert best["value"] in list(plot(large_study, "history", name="large").data[0].y)
+
+
+def test_a_server_starts_without_loading_what_only_figures_need():
+    """scikit-learn, for importances, takes as long to import as all else together."""
+    code = "import sys, lehr_service.app; print({'sklearn', 'scipy.stats'} & set(sys.modules))"
+    started = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert started.stdout == b"set()\n"
