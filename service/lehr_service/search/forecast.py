@@ -1,7 +1,7 @@
 """Prune a trial when the gain that others had from here to the end would not make it the best.
 
-A pruner for any Optuna study. It keeps nothing: what it says follows from the study's trials and
-their parameters, so it says the same after a restart and wherever it runs.
+A pruner for any Optuna study. What it says follows from the study's trials and their parameters
+alone, so it says the same after a restart and wherever it runs.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from statistics import median
 
+import numpy as np
 from optuna.pruners import BasePruner
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
+from lehr_service.search.field import Field
+from lehr_service.search.memory import finished_of, running_of
 from lehr_service.search.outlook import Outlook, Rates
 
 CHECKS = 10  # a training
@@ -61,6 +63,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         self._audit = audit
         self._rates = rates
         self._checks = _steps([k / CHECKS for k in range(1, CHECKS)], n_steps)
+        self._last: Field | None = None
         self._cuts = _steps(HALVINGS if eager else [early_cut], n_steps)
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
@@ -84,94 +87,85 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         is_cut = outlook.is_due(self._cuts, before, step)
         if not (is_check or is_cut):
             return None
-        view = _View(study, trial, step, (step + 1) / self._n_steps)
-        complete = [t for t in view.others if t.state is TrialState.COMPLETE]
+        view = _View(self._field(study, trial), study, trial, step, (step + 1) / self._n_steps)
         found = view.no_better_than_the_start() if is_check else None
-        if found is None and len(complete) < self._n_min:
+        if found is None and view.field.complete < self._n_min:
             return view.outside_the_better_half() if is_cut else None
         if found is None and is_check:
-            return view.cannot_win(self._comparable(complete, step, outlook), complete, self._alpha)
+            decay = (outlook.decay(step),) if self._dominance else ()
+            return view.cannot_win(self._alpha, *decay)
         return found
+
+    def _field(self, study: Study, trial: FrozenTrial) -> Field:
+        """The finished trials; the last field goes on where a study tells which have finished."""
+        finished = finished_of(study)
+        if finished is None or trial.state.is_finished():
+            trials = study.get_trials(deepcopy=False)
+            finished = [t for t in trials if t.state.is_finished() and t.number != trial.number]
+        if self._last is None or self._last.finished is not finished:
+            upwards = study.direction == StudyDirection.MAXIMIZE
+            self._last = Field(finished, upwards, self._outlook)
+        self._last.read()
+        return self._last
 
     def _outlook(self, trial: FrozenTrial) -> Outlook:
         return Outlook(self._rates(trial) if self._rates else None, self._n_steps)
 
-    def _comparable(
-        self, trials: list[FrozenTrial], step: int, outlook: Outlook
-    ) -> list[FrozenTrial]:
-        """Those with at least as much decay to come; where it is not known, those like it."""
-        if not self._dominance:
-            return trials
-        mine = outlook.decay(step)
-        theirs = [(trial, self._outlook(trial).decay(step)) for trial in trials]
-        if mine is None:
-            return [trial for trial, decay in theirs if decay is None]
-        return [trial for trial, decay in theirs if decay is not None and decay >= mine - 1e-9]
-
 
 class _View:
-    """What can be seen of a trial and of the others at a step; upwards is better in here."""
+    """What can be seen of a trial and of the others at a step."""
 
-    def __init__(self, study: Study, trial: FrozenTrial, step: int, share: float) -> None:
-        self._upwards = study.direction == StudyDirection.MAXIMIZE
-        self._sign = 1.0 if self._upwards else -1.0
+    def __init__(
+        self, field: Field, study: Study, trial: FrozenTrial, step: int, share: float
+    ) -> None:
+        self.field = field
         self._step = step
-        self._value = self._at(trial, step)
+        self._value = field.at(trial, step)
         self._now = f"at {share:.0%} {trial.intermediate_values[step]:.4g}"
         self._first = min(trial.intermediate_values)
-        trials = study.get_trials(deepcopy=False)
-        self.others = [t for t in trials if t.number != trial.number and t.intermediate_values]
-
-    def _at(self, trial: FrozenTrial, step: int) -> float:
-        value = trial.intermediate_values[step]
-        return self._sign * value if math.isfinite(value) else -math.inf
+        self._running = [
+            t for t in running_of(study) if t.number != trial.number and t.intermediate_values
+        ]
 
     def _shown(self, value: float) -> str:
-        return f"{self._sign * value:.4g}"
-
-    def _others_here(self) -> list[float]:
-        """What the others had reached at this step."""
-        return [self._at(t, self._step) for t in self.others if self._step in t.intermediate_values]
+        return f"{self.field.sign * value:.4g}"
 
     def no_better_than_the_start(self) -> str | None:
         """Unless nobody is better: then the metric says nothing yet."""
-        starts = [self._at(t, min(t.intermediate_values)) for t in self.others]
-        if self._step == self._first or len(starts) < SEEN - 1:
+        if self._step == self._first:
             return None
-        start = median(starts)
-        if self._value > start or max(self._others_here(), default=start) <= start:
+        starts = self.field.starts(self._running)
+        if len(starts) < SEEN - 1:
+            return None
+        start = float(np.median(starts))
+        others = self.field.values(self._step, self._running)
+        if self._value > start or others.max(initial=start) <= start:
             return None
         return f"{self._now}: no better than the median first value {self._shown(start)}"
 
     def outside_the_better_half(self) -> str | None:
-        seen = self._others_here()
-        if len(seen) < SEEN - 1 or self._value >= median(seen):
+        seen = self.field.values(self._step, self._running)
+        if len(seen) < SEEN - 1:
             return None
-        limit = self._shown(median(seen))
+        limit = float(np.median(seen))
+        if self._value >= limit:
+            return None
         return (
-            f"{self._now}: outside the better half of {len(seen) + 1} trials seen there ({limit})"
+            f"{self._now}: outside the better half of {len(seen) + 1} trials seen there "
+            f"({self._shown(limit)})"
         )
 
-    def cannot_win(
-        self, comparable: list[FrozenTrial], complete: list[FrozenTrial], alpha: float
-    ) -> str | None:
-        """The forecast: which trials it takes gains from, and which ones it holds it against."""
-        gains = sorted(
-            (
-                self._sign * t.value - self._at(t, self._step)
-                for t in comparable
-                if self._step in t.intermediate_values
-            ),
-            reverse=True,
-        )
+    def cannot_win(self, alpha: float, *decay: float | None) -> str | None:
+        """The forecast; with a decay to come, from trials with at least as much of it."""
+        field, step = self.field, self._step
+        gains = np.sort(field.gains_under(step, *decay) if decay else field.gains(step))
         rank = math.floor(alpha * (len(gains) + 1))
-        best = max(self._sign * t.value for t in complete)
-        if rank < 1 or self._value + gains[rank - 1] >= best:
+        if rank < 1 or self._value + gains[-rank] >= field.best:
             return None
-        under = "under" if self._upwards else "over"
+        under = "under" if field.sign > 0 else "over"
         return (
             f"{self._now}; even with the gain of the luckiest {alpha:.0%} "
-            f"({gains[rank - 1]:.4g}) it stays {under} the best final {self._shown(best)}"
+            f"({gains[-rank]:.4g}) it stays {under} the best final {self._shown(field.best)}"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from optuna.storages import InMemoryStorage
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from lehr_service.search.summaries import Summaries
@@ -28,6 +29,7 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         self.next_waiting: int | None = None
         self.size = 0
         self.summaries = Summaries()
+        self.finished: list[FrozenTrial] = []  # in the order of their end
         self._open: set[int] = set()
         self._thinned: Thinned | None = None
         self._kept: list[FrozenTrial] | None = None  # of the finished ones; None: choose anew
@@ -49,6 +51,7 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         self._open.discard(number)
         self._kept = None
         trial = self.get_trial(number)
+        self.finished.append(trial)
         if trial.state == TrialState.COMPLETE:
             self.summaries.add(trial)
 
@@ -58,6 +61,10 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         trial.params, trial.distributions, trial.intermediate_values = {}, {}, {}
         added = self.get_trial(self.create_new_trial(study_id, trial))
         added.params, added.distributions, added.intermediate_values = bulk
+
+    def open_trials(self) -> list[FrozenTrial]:
+        """Those that have not finished, by number."""
+        return [self.get_trial(number) for number in sorted(self._open)]
 
     def forget_from(self, number: int) -> None:
         """Take back the trials from this number on, none of which has finished.
@@ -103,5 +110,19 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         if self._kept is None:
             told = super().get_all_trials(study_id, deepcopy=False, states=_TOLD)
             self._kept = self._thinned.of(told)
-        shown = [*self._kept, *(self.get_trial(number) for number in sorted(self._open))]
+        shown = [*self._kept, *self.open_trials()]
         return [trial for trial in shown if states is None or trial.state in states]
+
+
+def finished_of(study: Study) -> list[FrozenTrial] | None:
+    """The finished trials of a mirror's study, one list that grows; None for any other study."""
+    storage = study._storage  # a study has no public way to what stores it
+    return storage.finished if isinstance(storage, Memory) else None
+
+
+def running_of(study: Study) -> list[FrozenTrial]:
+    """The trials of a study that have not finished."""
+    storage = study._storage
+    if isinstance(storage, Memory):
+        return storage.open_trials()
+    return [t for t in study.get_trials(deepcopy=False) if not t.state.is_finished()]

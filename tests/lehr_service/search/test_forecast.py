@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import random
+from collections import Counter
 from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
-from lehr_service.search.forecast import ForecastPruner
+from lehr_service.search.forecast import CHECKS, ForecastPruner
+from lehr_service.search.memory import Memory
 from lehr_service.search.outlook import Outlook, rates_of
 from lehr_service.search.samplers import CompleteGoodSet
 
@@ -246,3 +250,45 @@ def test_pruned_trials_do_not_widen_the_good_set(pruned: int, is_wider: bool) ->
     ours, theirs = spread(CompleteGoodSet), spread(optuna.samplers.TPESampler)
     assert (theirs > 1.5 * ours) is is_wider
     assert is_wider or ours == theirs
+
+
+def test_a_mirror_reads_each_finished_trial_once_for_a_step_and_decides_as_plain_optuna() -> None:
+    """With trials that run beside, that were pruned, and that finish in between."""
+    mirror, plain, asked = Memory(), InMemoryStorage(), []
+    studies = [
+        optuna.create_study(storage=s, study_name="s", direction="maximize")
+        for s in (mirror, plain)
+    ]
+
+    def rates(trial: Any) -> list[float]:
+        asked.append(trial.number)
+        return [1.0] * 5 + [0.1] * 5
+
+    pruners = [
+        ForecastPruner(10, dominance=True, rates=known)
+        for known in (rates, lambda trial: [1.0] * 5 + [0.1] * 5)
+    ]
+    draw, reasons = random.Random(3), []
+    for number in range(60):
+        top, running = draw.random(), [study.ask() for study in studies]
+        for step in range(10):
+            value = top * (1 - 0.7**step) + 0.1 * draw.random()
+            for trial in running:
+                trial.report(value, step)
+            said = [
+                pruner.reason(study, study.trials[number])
+                for pruner, study in zip(pruners, studies, strict=True)
+            ]
+            assert said[0] == said[1]
+            reasons.append(said[0])
+            if said[0] and number % 5:
+                break
+        state = TrialState.PRUNED if step < 9 else TrialState.COMPLETE
+        if number % 7:
+            for study, trial in zip(studies, running, strict=True):
+                study.tell(trial, value if state is TrialState.COMPLETE else None, state=state)
+    assert any("luckiest" in str(reason) for reason in reasons)
+    assert any("first value" in str(reason) for reason in reasons)
+    complete = {t.number for t in studies[0].trials if t.state is TrialState.COMPLETE}
+    read = Counter(number for number in asked if number in complete)
+    assert max(read.values()) <= 10 + CHECKS  # for its own verdicts, then once for each step
