@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lehr_service.domain.study import Study
+from lehr_service.metrics import Metrics
 from lehr_service.search import Suggestion, is_stale, most_ahead
 
 log = logging.getLogger(__name__)
@@ -175,7 +176,10 @@ class _Stock:
 class Suggestions:
     """The stocks of all studies. Used by the event loop only."""
 
-    def __init__(self, settings: dict[str, Any], processes: int) -> None:
+    def __init__(
+        self, settings: dict[str, Any], processes: int, metrics: Metrics | None = None
+    ) -> None:
+        self._metrics = metrics or Metrics()
         salted = settings | {"salt": secrets.randbits(31)}
         self.processes = [SamplerProcess(salted) for _ in range(processes)]
         self._stocks: dict[int, _Stock] = {}
@@ -305,6 +309,7 @@ class Suggestions:
             if made == 0 and wanted.replaces:
                 stock.ready.clear()
             made += 1
+            self._metrics.ask(suggestion.seconds)
             _deliver(stock, suggestion)
         if made:
             stock.seconds_each += 0.3 * ((time.monotonic() - begin) / made - stock.seconds_each)

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -54,7 +55,10 @@ class Attempt:
         self._ended = False
         self._finished = self._lost = False  # the trial; the lease
         self._news = threading.Condition()
-        self._sender = threading.Thread(target=self._run, name=f"send {self.label}", daemon=True)
+        context = copy_context()  # for the log
+        self._sender = threading.Thread(
+            target=context.run, args=[self._run], name=f"send {self.label}", daemon=True
+        )
         self._sender.start()
 
     @property

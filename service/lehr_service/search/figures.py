@@ -7,7 +7,6 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial
 
 from lehr.wire.space import searched
@@ -127,6 +126,8 @@ def _two_that_matter(study: optuna.Study) -> list[str]:
     varied = [n for n in common if len({str(t.params[n]) for t in study.get_trials(False)}) > 1]
     if len(varied) < _TO_COMPARE:
         raise SearchError("a contour needs two parameters that all trials have and that vary")
+    from optuna.importance import get_param_importances  # it loads scikit-learn
+
     weights = get_param_importances(study, params=varied)
     return sorted(varied, key=lambda name: -weights.get(name, 0.0))[:_TO_COMPARE]
 
