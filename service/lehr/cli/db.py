@@ -107,7 +107,7 @@ def backup(
             size = upkeep.backup(settings, file.absolute())
         except BackupFailed as error:
             by_hand = upkeep.command(settings, file.absolute())
-            does = f"\nwhere pg_dump is, run: {shlex.join(by_hand)}" if by_hand else ""
+            does = f"; where it is, run: {shlex.join(by_hand)}" if by_hand else ""
             raise OSError(f"no backup was made: {error}{does}") from error
     if as_json:
         typer.echo(json.dumps({"file": str(file), "bytes": size}))

@@ -5,12 +5,14 @@ They are counted anew from the rows, so a check reads every trial and every repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, not_, or_, select, text
 
+from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Outcome, TrialState
 from lehr_service.storage import studies as study_rows
 from lehr_service.storage.tables import attempts, range_tests, reports, studies, trials
@@ -175,24 +177,42 @@ def values(connection: Connection) -> Iterator[Finding]:
         .group_by(reports.c.study_id, reports.c.trial)
         .subquery()
     )
+    known = {study.id: study.definition for study in study_rows.all_of_them(connection)}
     query = (
-        select(studies.c.name, trials.c.number, trials.c.value, reports.c.value.label("reported"))
-        .join(studies, studies.c.id == trials.c.study_id)
+        select(
+            trials.c.study_id,
+            trials.c.number,
+            trials.c.value,
+            reports.c.value.label("reported"),
+            reports.c.metrics,
+        )
         .join(
             reports,
             and_(reports.c.study_id == trials.c.study_id, reports.c.trial == trials.c.number),
         )
         .join(last, _same(last, "step"))
         .join(latest, _same(latest, "attempt"))
-        .where(
-            trials.c.state == TrialState.COMPLETE.value,
-            trials.c.study_id.in_(_selecting_last(connection)),
-            func.abs(trials.c.value - reports.c.value)
-            > _TOLERANCE * (1 + func.abs(reports.c.value)),
-        )
+        .where(trials.c.state == TrialState.COMPLETE.value, trials.c.value.is_not(None))
+        .order_by(trials.c.study_id, trials.c.number)
     )
-    says = "trial {} has the value {value:g}, but reported {reported:g} last"
-    yield from _each(connection, query, "values", says, state="note")
+    told = []
+    for row in connection.execute(query):
+        reported = _selected(known[row.study_id], row.reported, row.metrics)
+        if reported is not None and not math.isclose(row.value, reported, rel_tol=_TOLERANCE):
+            which = f"trial {row.number} of {known[row.study_id].name!r}"
+            told.append(f"{which} has the value {row.value:g}, but reported {reported:g} last")
+    if told:
+        yield Finding("values", "note", _some(told))
+
+
+def _selected(
+    definition: StudyDefinition, value: float | None, metrics: Mapping[str, float | None]
+) -> float | None:
+    """What a trial is worth by its last report alone; None where the study selects otherwise."""
+    goals = definition.goals
+    if len(goals) != 1 or goals[0].select != "last":
+        return None
+    return value if definition.judge == "raw" else metrics.get(goals[0].metric, value)
 
 
 def _same(table: Any, name: str) -> ColumnElement[bool]:
@@ -202,17 +222,6 @@ def _same(table: Any, name: str) -> ColumnElement[bool]:
         table.c.trial == reports.c.trial,
         table.c[name] == reports.c[name],
     )
-
-
-def _selecting_last(connection: Connection) -> list[int]:
-    """Ids of studies whose trials are worth what they reported last, by the raw weights."""
-    return [
-        study.id
-        for study in study_rows.all_of_them(connection)
-        if len(study.definition.goals) == 1
-        and study.definition.goals[0].select == "last"
-        and study.definition.judge == "raw"
-    ]
 
 
 def _sum(condition: ColumnElement[bool], value: Any = 1) -> ColumnElement[int]:
@@ -262,7 +271,6 @@ def _each(
     check: str,
     says: str,
     *,
-    state: Literal["wrong", "note"] = "wrong",
     named: bool = True,
 ) -> Iterator[Finding]:
     """One finding for all rows, with the first of them as examples."""
@@ -273,7 +281,7 @@ def _each(
     for row in rows[:_SHOWN]:
         which = f"{row.number} of {row.name!r}" if named else str(row.number)
         told.append(says.format(which, **row._mapping))
-    yield Finding(check, state, _some(told, len(rows)))
+    yield Finding(check, "wrong", _some(told, len(rows)))
 
 
 def _some(told: list[str], count: int | None = None) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import create_engine, text
 
 from lehr_service.app import prepare
 from lehr_service.operations import upkeep
 from lehr_service.settings import Settings
+from lehr_service.storage import checks
 from lehr_service.storage.backup import BackupFailed
 from lehr_service.storage.schema import SchemaUnknown
 
@@ -59,17 +61,22 @@ BROKEN = {
     "UPDATE attempts SET outcome = 'lost' WHERE trial = 1": "trial 1 of 'study' is running with 0",
     "UPDATE attempts SET outcome = NULL WHERE trial = 0": "trial 0 of 'study' is complete with 1",
     "UPDATE attempts SET finished_at = NULL WHERE trial = 0": "attempt 1 at trial 0 of 'study' has",
-    "UPDATE trials SET attempts = 2 WHERE number = 1": "trial 1 of 'study' counts 2 attempts, there",
+    "UPDATE trials SET attempts = 2 WHERE number = 1": "trial 1 of 'study' counts 2 attempts",
     "DELETE FROM trials WHERE number = 1": "reports name trial 1 of the study with id 1, which has",
 }
 
 
-@pytest.mark.parametrize("statement", BROKEN)
-def test_each_contradiction_is_said(used, statement):
-    execute(used, statement)
-    found = upkeep.check(used)
-    assert not found.is_sound
-    assert BROKEN[statement] in "\n".join(finding.says for finding in found.findings)
+def test_each_contradiction_is_said(used):
+    engine = create_engine(used.url)
+    missed = []
+    for statement, says in BROKEN.items():
+        with engine.connect() as connection:  # which rolls back
+            connection.execute(text(statement))
+            found = checks.every(connection)
+        if not any(says in finding.says and finding.state == "wrong" for finding in found):
+            missed.append((statement, found))
+    engine.dispose()
+    assert missed == []
 
 
 def test_a_value_that_no_report_has_is_noted(used):
@@ -171,7 +178,7 @@ def test_pg_dump_is_run_and_named_without_the_password(postgres, tmp_path, monke
         "--dbname=postgresql://lehr@db:5433/lehr?sslmode=require",
     ]
     program = tmp_path / "pg_dump"
-    program.write_text('#!/bin/sh\nfile=${2#--file=}\necho "$PGPASSWORD $4" > "$file"\n')
+    program.write_text('#!/bin/sh\nfile=${2#--file=}\necho "$PGPASSWORD $3" > "$file"\n')
     program.chmod(0o755)
     upkeep.backup(settings, target)
     assert target.read_text() == "secret --dbname=postgresql://lehr@db:5433/lehr?sslmode=require\n"
