@@ -26,7 +26,8 @@ _WAIT_SECONDS = 10.0  # of a claim for a suggestion, before it looks elsewhere
 _DEMAND_SECONDS = 5.0  # what was claimed so recently is what will be
 _STARTS = 3  # in a row, of a process that ends without an answer, before lanes ask themselves
 _RETRY_SECONDS = 60.0  # then it gets another chance
-_SMALL = 100  # finished trials up to which a lane may ask while the process is starting
+_SMALL = 1000  # finished trials up to which a lane may ask while the process is starting
+_SMALL_GP = 100  # the same for Gaussian processes, whose suggestions soon take seconds
 _ROUND_SECONDS = 0.1  # from a claim to more suggestions, at least
 _BATCH = 16  # suggestions a request, so that studies take turns
 
@@ -191,7 +192,8 @@ class Suggestions:
         process = self._process(study.id)
         if process.is_given_up:
             return True
-        return not process.is_ready and _finished(study) <= _SMALL
+        small = _SMALL_GP if study.definition.sampler["name"] == "gp" else _SMALL
+        return not process.is_ready and _finished(study) <= small
 
     def note(self, study: Study | None) -> None:
         """A study as a lane has left it."""

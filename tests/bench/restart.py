@@ -29,9 +29,8 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from measure import machine
+from measure import cpu_seconds, machine
 from objective import definition
-from places import Places
 from service import Bench
 from sqlalchemy import insert
 
@@ -54,7 +53,8 @@ def fill(where: str, count: int, trials: int, steps: int) -> None:
     worker |= {"registered_at": now, "heard_at": now, "deadline": now, "lost": True}
     with database.write() as connection:
         connection.execute(insert(tables.workers), [worker])
-        for index in range(count):
+    for index in range(count):
+        with database.write() as connection:
             _fill_study(connection, f"bench{index}", trials, steps, now, draw)
     database.close()
 
@@ -139,11 +139,12 @@ class Http:
 def started(bench: Bench, where: str) -> dict[str, float]:
     """One start of a server process; seconds since then."""
     begin, found = time.perf_counter(), {}
-    with bench.process(bench.command, "serve", url=where) as (url, _):
+    with bench.process(bench.command, "serve", url=where) as (url, pid):
         http = Http(url)
         while http.send("/readyz")[0] != 200:
             time.sleep(0.005)
         found["ready"] = time.perf_counter() - begin
+        found["CPU until ready"] = cpu_seconds(pid)
         lease = http.claim(http.worker())
         found["first claim"] = time.perf_counter() - begin
         path = f"/v1/attempts/{lease['token']}/reports"
@@ -166,9 +167,7 @@ def measure_starts(bench: Bench, kind: str) -> None:
     begin = time.perf_counter()
     fill(where, options.studies, options.trials, options.steps)
     print(f"{kind}: filled in {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
-    runs = []
-    for _ in range(options.repeat):
-        runs.append({"import": imported(), **started(bench, where)})
+    runs = [{"import": imported(), **started(bench, where)} for _ in range(options.repeat)]
     shown = (f"{name} {median(r[name] for r in runs):.2f}" for name in runs[0])
     spread = f"ready {min(r['ready'] for r in runs):.2f} to {max(r['ready'] for r in runs):.2f}"
     size = f"{options.studies} studies x {options.trials:,} trials x {options.steps} reports"

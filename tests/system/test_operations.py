@@ -22,6 +22,12 @@ class Worker:
         self.http = httpx.Client(base_url=url, timeout=60)
         self.id = self.post("/v1/workers", name="w", tasks={"digits_mlp": {}})["id"]
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.http.close()
+
     def post(self, path, **body):
         answer = self.http.post(path, json=body)
         assert answer.status_code in (200, 201, 204), answer.text
@@ -60,17 +66,16 @@ def test_replicas_count_together_and_log_as_json(postgres, tmp_path, wait_for):
     assert [line["route"] for line in mine] == ["/v1/studies"] * 12
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_backup_under_load_is_whole(lab, tmp_path, database_url):
-    if not database_url.startswith("sqlite"):
-        pytest.skip("PostgreSQL's own pg_dump makes the backup")
     here = lab()
     here.post("/v1/studies", **digits(sampler={"name": "random"}, limits={}))
     over = threading.Event()
 
     def work():
-        worker = Worker(here.url)
-        while not over.is_set():
-            worker.run_one()
+        with Worker(here.url) as worker:
+            while not over.is_set():
+                worker.run_one()
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -103,14 +108,14 @@ def test_a_backup_under_load_is_whole(lab, tmp_path, database_url):
         assert copy.execute("SELECT count(*) FROM reports").fetchone()[0] > 0
 
 
-def test_a_lost_workers_trial_runs_again(lab, database_url):
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_lost_workers_trial_runs_again(lab):
     """Real time, a short lease; how soon is measured in tests/bench/restart.py."""
-    if not database_url.startswith("sqlite"):
-        pytest.skip("the rule is the same; tests/lehr_service has it on both")
     here = lab(LEHR_LEASE_SECONDS="2", LEHR_HEARTBEAT_SECONDS="1")
     here.post("/v1/studies", **digits(limits={"max_trials": 1}))
-    lost = Worker(here.url).claim()
-    again = Worker(here.url).claim(wait=60)  # alive by its claim, which waits
+    with Worker(here.url) as one, Worker(here.url) as other:
+        lost = one.claim()
+        again = other.claim(wait=60)  # alive by its claim, which waits
     assert again["trial"]["number"] == lost["trial"]["number"] == 0
     assert (lost["attempt"], again["attempt"]) == (1, 2)
     log = (here.folder / "server.log").read_text()

