@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import make_url
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from lehr_service.settings import Settings
 from lehr_service.storage import backup as copies
 from lehr_service.storage import checks, schema
-from lehr_service.storage.session import Database, sqlite_file
+from lehr_service.storage.session import Database, sqlite_file, told
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,18 @@ def check(settings: Settings) -> Checked:
     if file is not None and not file.exists():
         raise FileNotFoundError(f"there is no database {file}")
     database = Database(settings.url, 2, settings.database_wait_seconds)
+    found = None
     try:
         with database.read() as connection:
             found = schema.found(connection)
             if found == schema.head():
                 return Checked(found, found, checks.every(connection))
         return Checked(found, schema.head(), [_other_schema(found)])
+    except OperationalError:  # it cannot be reached now, which says nothing about it
+        raise
+    except DatabaseError as error:
+        damage = checks.Finding("integrity", "wrong", f"the file is damaged: {told(error)}")
+        return Checked(found, schema.head(), [damage])
     finally:
         database.close()
 
