@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
+from lehr import logs
 from lehr_service.api import (
     attempts,
     errors,
@@ -33,20 +34,24 @@ from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
 from lehr_service.api.replicas import Replicas
+from lehr_service.api.requests import Requests
 from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
+from lehr_service.metrics import Metrics
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings
 from lehr_service.storage import studies as study_rows
 from lehr_service.storage import workers as worker_rows
-from lehr_service.storage.session import Database
+from lehr_service.storage.schema import SchemaUnknown
+from lehr_service.storage.session import Database, is_fault, told
 from lehr_service.suggestions import Suggestions
 from lehr_service.web import pages, static_files
 
 log = logging.getLogger(__name__)
 
 _READERS = 8
+_WRITERS = 4  # of heartbeats and the like, which need no lane
 _TAGS = [
     {"name": "studies", "description": "what is searched, how far, and what came of it"},
     {"name": "trials", "description": "the points of a study that were tried"},
@@ -62,10 +67,12 @@ _LONGEST_SWEEP_SECONDS = 1.0
 def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     """The application, its database migrated when it starts up."""
 
+    metrics = Metrics()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         changes = Changes()
-        server = await asyncio.to_thread(_start, settings, clock, changes)
+        server = await asyncio.to_thread(_start, settings, clock, changes, metrics)
         app.state.server = server
         replicas = Replicas(server.database, changes)
         replicas.start()
@@ -73,6 +80,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
             server.suggestions.note(study)
         sweeper = asyncio.create_task(_sweep_on(server))
         yield
+        changes.end()
         waiting = [sweeper, *server.claims.values()]
         for task in waiting:
             task.cancel()
@@ -80,7 +88,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         await replicas.stop()
         await server.suggestions.close()
         await server.lanes.close()
-        server.threads.shutdown()
+        server.readers.shutdown()
+        server.writers.shutdown()
         server.database.close()
 
     app = FastAPI(
@@ -96,6 +105,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Requests, metrics=metrics)  # the last that is added is the outermost
     # The busiest are found first; trials' paths before studies'.
     for part in (attempts, workers, trials, studies, events, exports, plots, health):
         app.include_router(part.router)
@@ -104,13 +114,32 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     return app
 
 
-def _start(settings: Settings, clock: Clock, changes: Changes) -> Server:
+def prepare(settings: Settings) -> None:
+    """Make the database, or bring it to this version's schema. Exits with a sentence."""
+    try:
+        database = _opened(settings)
+        try:
+            database.migrate()
+        finally:
+            database.close()
+    except SchemaUnknown as error:
+        raise SystemExit(str(error)) from error
+    except (OSError, SQLAlchemyError) as error:
+        raise SystemExit(f"the database cannot be used: {told(error)}") from error
+
+
+def _opened(settings: Settings) -> Database:
     if not settings.database_url:
         settings.home.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.url, settings.database_connections)
+    return Database(settings.url, settings.database_connections, settings.database_wait_seconds)
+
+
+def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics) -> Server:
+    database = _opened(settings)
+    database.failed = metrics.fault
     database.migrate()
     sampling = {"database_url": settings.url, "most_trials": settings.mirror_trials, "hasten": True}
-    suggestions = Suggestions(sampling, settings.sampler_processes)
+    suggestions = Suggestions(sampling, settings.sampler_processes, metrics)
 
     def changed(study_id: int, opened: bool, study: Study | None) -> None:
         changes.notify(study_id, *(("work",) if opened else ()))
@@ -124,9 +153,11 @@ def _start(settings: Settings, clock: Clock, changes: Changes) -> Server:
         changed=changed,
         asks_here=suggestions.asks_here,
         mirror_trials=settings.mirror_trials,
+        metrics=metrics,
     )
-    threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
-    return Server(settings, database, lanes, changes, clock, threads, suggestions)
+    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
+    writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="writer")
+    return Server(settings, database, lanes, changes, clock, readers, writers, suggestions, metrics)
 
 
 async def _sweep_on(server: Server) -> None:
@@ -135,8 +166,13 @@ async def _sweep_on(server: Server) -> None:
     while True:
         try:
             await sweep(server)
-        except (SQLAlchemyError, ServiceError) as error:
+        except ServiceError as error:
             log.warning("recovery will try again: %s", error)
+        except Exception as error:  # trials would stay lost for as long as the server runs
+            if not isinstance(error, SQLAlchemyError) and not is_fault(error):
+                log.exception("recovery will try again")
+            else:
+                log.warning("recovery will try again: %s", told(error))
         await asyncio.sleep(pause)
 
 
@@ -148,8 +184,10 @@ async def sweep(server: Server) -> None:
         await server.write(
             partial(worker_rows.mark_lost, worker_id=suspect.worker_id, deadline=suspect.deadline)
         )
-        for study_id, token in suspect.attempts:
-            await lanes.submit(study_id, partial(recovery.expire, token=token))
+        with logs.about(worker=suspect.worker_id):
+            log.warning("a worker was not heard of before its deadline")
+            for study_id, token in suspect.attempts:
+                await lanes.submit(study_id, partial(recovery.expire, token=token))
     for study_id in await server.read(lambda c: recovery.overdue_studies(c, now)):
         await lanes.submit(study_id, recovery.settle)
 
@@ -176,7 +214,8 @@ def run(settings: Settings, listener: socket.socket | None = None) -> None:
         app,
         host=settings.host,
         port=settings.port,
-        log_level="info",
+        log_config=None,  # its records go where all others go
+        log_level=settings.log_level,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,

@@ -13,20 +13,23 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from lehr import logs
 from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
+from lehr_service.metrics import Metrics
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.ledger import Ledger
 from lehr_service.operations.mirrors import catch_up
 from lehr_service.search import Mirror
 from lehr_service.storage import studies
-from lehr_service.storage.session import Database
+from lehr_service.storage.session import Database, is_fault, told
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ _LANES = 4096
 class _Command:
     act: Act
     answer: asyncio.Future[Any]
+    begin: float
 
 
 @dataclass
@@ -52,6 +56,7 @@ class _Lane:
     running: bool = False
     opened: bool = False  # the batch may have made room for a claim
     study: Study | None = None  # as the last batch has left it
+    asks: list[float] = field(default_factory=list)  # seconds of its sampler in the batch
     memory: tuple[Mirror, Ledger] | None = None  # None: nothing is known, or it may be wrong
 
     @property
@@ -73,6 +78,7 @@ class Lanes:
         changed: Callable[[int, bool, Study | None], None] = lambda study_id, opened, study: None,
         asks_here: Callable[[Study], bool] = lambda study: True,
         mirror_trials: int = 100_000,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
@@ -81,12 +87,14 @@ class Lanes:
         self._changed = changed
         self._asks_here = asks_here
         self._mirror_trials = mirror_trials
+        self._metrics = metrics or Metrics()
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lane")
         # A server that was down could not hear its workers: none is given up before a lease's
         # time has passed since the start.
         self.grace_until = clock() + lease_seconds
         self._tasks: set[asyncio.Task[None]] = set()
+        self.is_open = True
 
     async def submit(self, study_id: int, act: Callable[[Desk], T]) -> T:
         """Run an act on a study in its lane, and answer after the commit.
@@ -97,7 +105,13 @@ class Lanes:
         if len(lane.queue) >= self._queue_commands:
             raise Unavailable("too many requests wait for this study")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        lane.queue.append(_Command(act, answer))
+        context = copy_context()
+
+        def in_context(desk: Desk) -> T:
+            """So that the log knows whose act it is."""
+            return context.run(act, desk)
+
+        lane.queue.append(_Command(in_context, answer, time.perf_counter()))
         if not lane.running:
             lane.running = True
             task = asyncio.create_task(self._drain(lane))
@@ -107,6 +121,7 @@ class Lanes:
 
     async def close(self) -> None:
         """Let what is queued finish."""
+        self.is_open = False
         while self._tasks:
             await asyncio.gather(*self._tasks)
         self._threads.shutdown()
@@ -134,12 +149,14 @@ class Lanes:
         loop = asyncio.get_running_loop()
         while lane.queue:
             batch, lane.queue = lane.queue[:_BATCH], lane.queue[_BATCH:]
+            begin = time.perf_counter()
             results = await loop.run_in_executor(
                 self._threads, self._answer, lane, [command.act for command in batch]
             )
             for command, result in zip(batch, results, strict=True):
                 _resolve(command.answer, result)
-            opened, lane.opened = lane.opened, False
+            self._metrics.batch([begin - command.begin for command in batch], lane.asks)
+            opened, lane.opened, lane.asks = lane.opened, False, []
             self._changed(lane.study_id, opened, lane.study)
         lane.running = False
         self._evict()
@@ -152,12 +169,14 @@ class Lanes:
             return [error] * len(acts)
         except Exception as error:
             lane.memory = None
-            if len(acts) > 1:  # so that the act that cannot be done fails alone
+            if len(acts) > 1 and not is_fault(error):  # the act that cannot be done fails alone
                 return [result for act in acts for result in self._answer(lane, [act])]
-            if isinstance(error, DBAPIError):
-                log.warning("study %s: nothing was stored: %s", lane.study_id, error.orig)
-                return [Unavailable("the database cannot store anything at the moment")]
-            log.exception("study %s: an unexpected error; nothing was stored", lane.study_id)
+            with logs.about(study_id=lane.study_id):
+                if is_fault(error) or isinstance(error, DBAPIError):
+                    log.warning("nothing was stored: %s", told(error))
+                    refusal = Unavailable("the database cannot store anything at the moment")
+                    return [refusal] * len(acts)
+                log.exception("an unexpected error; nothing was stored")
             return [error]
 
     def _transact(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
@@ -178,9 +197,13 @@ class Lanes:
             )
             results = [_try(act, desk) for act in acts]
             desk.close()
+        lane.asks += desk.asks
         mirror.revision = desk.study.revision
         lane.opened |= _opens(study, desk.study)
         lane.study = desk.study
+        if desk.study.state is not study.state:
+            with logs.about(study=study.name):
+                log.info("the study is %s: %s", desk.study.state, desk.study.reason)
         ledger.forget_finished()
         if desk.study.state.is_finished:
             lane.memory = None

@@ -9,11 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from types import FrameType
 
-from lehr_service.app import run
+from lehr import logs
+from lehr_service.app import prepare, run
+from lehr_service.metrics import SHARED
 from lehr_service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,22 +27,29 @@ _STOP_SECONDS = 15.0
 
 def serve(settings: Settings) -> None:
     """Run the server, in as many processes as the settings say, until it is told to stop."""
+    logs.configure(settings.log_format, settings.log_level)
+    prepare(settings)
     if settings.replicas == 1:
         run(settings)
-    else:
-        Supervisor(settings).run()
+        return
+    Supervisor(settings).run()
 
 
 class Supervisor:
     """Holds the listening socket, and starts each replica again that ends before it should."""
 
     def __init__(self, settings: Settings) -> None:
+        self._environment = dict(os.environ)
         self._settings = settings.model_copy(update={"replicas": 1})
         self._count = settings.replicas
         self._leaving = threading.Event()
 
     def run(self) -> None:
-        with _listening(self._settings) as listener:
+        with (
+            tempfile.TemporaryDirectory(prefix="lehr-metrics-") as shared,
+            _listening(self._settings) as listener,
+        ):
+            self._environment[SHARED] = shared  # where replicas put their metrics together
             before = {
                 number: signal.signal(number, self._leave)
                 for number in (signal.SIGTERM, signal.SIGINT)
@@ -66,6 +76,7 @@ class Supervisor:
         process = subprocess.Popen(
             [sys.executable, "-m", "lehr_service.replicas"],
             stdin=subprocess.PIPE,
+            env=self._environment,
             pass_fds=[listener.fileno()],
             start_new_session=True,  # a Ctrl-C is this process's, which passes it on
         )
@@ -98,7 +109,9 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
 def _replica() -> None:
     told = json.loads(sys.stdin.readline())
     threading.Thread(target=_leave_with_supervisor, daemon=True).start()
-    run(Settings(**told["settings"]), socket.socket(fileno=told["fd"]))
+    settings = Settings(**told["settings"])
+    logs.configure(settings.log_format, settings.log_level)
+    run(settings, socket.socket(fileno=told["fd"]))
 
 
 def _leave_with_supervisor() -> None:

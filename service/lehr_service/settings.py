@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lehr.logs import LogFormat, LogLevel
+
 
 def default_home() -> Path:
     """``$XDG_DATA_HOME/lehr``, by default ``~/.local/share/lehr``."""
@@ -36,7 +38,9 @@ class Settings(BaseModel):
     body_bytes: int = Field(default=4 * 2**20, gt=0, description="largest request body")
     checkpoint_bytes: int = Field(default=256 * 2**20, gt=0, description="largest checkpoint")
     queue_commands: int = Field(default=10_000, gt=0, description="waiting in one study's lane")
-
+    database_wait_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="for a lock or a connection, before a 503"
+    )
     open_requests: int = Field(
         default=10_000, gt=0, description="under way in a server process, waiting ones included"
     )
@@ -55,6 +59,9 @@ class Settings(BaseModel):
     mirror_trials: int = Field(
         default=100_000, gt=0, description="trials held in memory, over all studies"
     )
+
+    log_format: LogFormat = "text"
+    log_level: LogLevel = Field(default="info", description="debug: a line a request")
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lehr_service.domain.study import Study
+from lehr_service.metrics import Metrics
 from lehr_service.search import Suggestion, is_stale, most_ahead
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ _WAIT_SECONDS = 10.0  # of a claim for a suggestion, before it looks elsewhere
 _DEMAND_SECONDS = 5.0  # what was claimed so recently is what will be
 _STARTS = 3  # in a row, of a process that ends without an answer, before lanes ask themselves
 _RETRY_SECONDS = 60.0  # then it gets another chance
-_SMALL = 100  # finished trials up to which a lane may ask while the process is starting
+_SMALL = 1000  # finished trials up to which a lane may ask while the process is starting
+_SMALL_GP = 100  # the same for Gaussian processes, whose suggestions soon take seconds
 _ROUND_SECONDS = 0.1  # from a claim to more suggestions, at least
 _BATCH = 16  # suggestions a request, so that studies take turns
 
@@ -175,7 +177,10 @@ class _Stock:
 class Suggestions:
     """The stocks of all studies. Used by the event loop only."""
 
-    def __init__(self, settings: dict[str, Any], processes: int) -> None:
+    def __init__(
+        self, settings: dict[str, Any], processes: int, metrics: Metrics | None = None
+    ) -> None:
+        self._metrics = metrics or Metrics()
         salted = settings | {"salt": secrets.randbits(31)}
         self.processes = [SamplerProcess(salted) for _ in range(processes)]
         self._stocks: dict[int, _Stock] = {}
@@ -187,7 +192,8 @@ class Suggestions:
         process = self._process(study.id)
         if process.is_given_up:
             return True
-        return not process.is_ready and _finished(study) <= _SMALL
+        small = _SMALL_GP if study.definition.sampler["name"] == "gp" else _SMALL
+        return not process.is_ready and _finished(study) <= small
 
     def note(self, study: Study | None) -> None:
         """A study as a lane has left it."""
@@ -305,6 +311,7 @@ class Suggestions:
             if made == 0 and wanted.replaces:
                 stock.ready.clear()
             made += 1
+            self._metrics.ask(suggestion.seconds)
             _deliver(stock, suggestion)
         if made:
             stock.seconds_each += 0.3 * ((time.monotonic() - begin) / made - stock.seconds_each)

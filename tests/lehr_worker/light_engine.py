@@ -1,5 +1,6 @@
 """An engine that trains nothing, for real trainer processes; a lease's parameters steer it.
 
+``says``: printed in step 1;
 ``gate``: before each epoch wait for the file ``gate.<step>`` (or ``gate.all``), at the end write
 ``gate.end``;
 ``polls``: a range test goes on until it is told not to;
@@ -9,6 +10,7 @@ it diverges.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -82,6 +84,9 @@ class LightEngine:
 
 
 def _misbehave(given: dict[str, Any]) -> None:
+    if "says" in given:
+        print(given["says"], flush=True)  # noqa: T201
+        logging.getLogger("my_task").warning("a record of the task")
     if "raises" in given:
         raise RuntimeError(given["raises"] + ": \ud800\x00")  # which no server stores
     if "exits" in given:

@@ -23,8 +23,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from lehr import logs
 from lehr.client import Client
 from lehr.errors import LehrError, WorkerUnknown
+from lehr.logs import LogFormat
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult
 from lehr.wire.workers import AnyLease, Completion, Lease, Registration
 from lehr_worker.attempts import Attempt
@@ -68,6 +70,7 @@ class AgentOptions:
     checkpoint_epochs: int | None = None  # from one to the next of a trial; None: time decides
     checkpoint_seconds: float = 60.0  # the same in time; what comes first counts
     tensorboard: str | None = None  # folder for logs of every trial
+    log_format: LogFormat = "text"  # of the trainers too
     drain_seconds: float = 15.0  # for trials to finish after the first signal
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
@@ -132,15 +135,20 @@ class Agent:
         try:
             while self._is_ready(trainer) and not self.departure.leaving.is_set():
                 lease = self._claim()
-                if isinstance(lease, RangeTestLease):
-                    self._test_range(trainer, lease)
-                elif lease is not None:
-                    self._train(trainer, lease)
+                if lease is not None:
+                    with logs.about(**lease.named):
+                        self._execute(trainer, lease)
         except Exception:
             log.exception("%s: given up", device)
             self._status = FAILED
         finally:
             trainer.kill()
+
+    def _execute(self, trainer: TrainerProcess, lease: AnyLease) -> None:
+        if isinstance(lease, RangeTestLease):
+            self._test_range(trainer, lease)
+        else:
+            self._train(trainer, lease)
 
     def _is_ready(self, trainer: TrainerProcess) -> bool:
         """Start the trainer unless it lives; whether it can train."""
@@ -321,6 +329,7 @@ class Agent:
             "checkpoint_epochs": options.checkpoint_epochs,
             "checkpoint_seconds": options.checkpoint_seconds,
             "tensorboard": options.tensorboard,
+            "log_format": options.log_format,
         }
 
     @staticmethod

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lehr.logs import level_name
 from lehr.wire.range_tests import RangeTestLease
-from lehr.wire.workers import Failure, Lease
+from lehr.wire.workers import AnyLease, Failure, Lease
 from lehr_worker.channel import Channel, Message
 from lehr_worker.devices import Device
 from lehr_worker.failures import failure
@@ -42,7 +43,8 @@ class TrainerProcess:
 
     def __init__(self, device: Device, setup: Mapping[str, Any], data_dir: str | None) -> None:
         self.device = device
-        self._setup = {**setup, "device": str(device), "log_level": log.getEffectiveLevel()}
+        self._setup = {**setup, "device": str(device), "log_level": level_name(log)}
+        self._is_json = setup.get("log_format") == "json"
         self._data_dir = data_dir
         self._process: subprocess.Popen[str] | None = None
         self._channel: Channel | None = None
@@ -69,8 +71,9 @@ class TrainerProcess:
             env=self._environment(),
             pass_fds=[theirs.descriptor],
             stdin=subprocess.DEVNULL,
-            stdout=2,  # what tasks print must not mix with the worker's own output
-            stderr=subprocess.PIPE,
+            # What tasks print must not mix with the worker's own output, nor with its records.
+            stdout=subprocess.PIPE if self._is_json else 2,
+            stderr=subprocess.STDOUT if self._is_json else subprocess.PIPE,
             text=True,
             errors="replace",
         )
@@ -79,10 +82,10 @@ class TrainerProcess:
         self._send("setup", self._setup)
 
     def train(self, lease: Lease, checkpoint: bytes | None) -> None:
-        self._send("train", {"lease": lease.model_dump(mode="json")}, checkpoint)
+        self._send("train", _ordered(lease), checkpoint)
 
     def test_range(self, lease: RangeTestLease) -> None:
-        self._send("range_test", {"lease": lease.model_dump(mode="json")})
+        self._send("range_test", _ordered(lease))
 
     def settle(self, token: str, step: int) -> None:
         self._send("settled", {"token": token, "step": step})
@@ -131,12 +134,16 @@ class TrainerProcess:
         return DEFAULTS | dict(os.environ) | data | self.device.environment
 
     def _copy_stderr(self, process: subprocess.Popen[str]) -> None:
-        if process.stderr is None:
+        stream = process.stdout if self._is_json else process.stderr
+        if stream is None:
             return
-        with process.stderr as lines:
+        with stream as lines:
             for line in lines:
                 self._last_words.append(line)
-                sys.stderr.write(line)
+                if self._is_json and not line.startswith("{"):
+                    log.info("%s", line.rstrip("\n"), extra={"device": str(self.device)})
+                else:
+                    sys.stderr.write(line)
 
     def _death(self) -> TrainerDied:
         if self._process is None:
@@ -153,6 +160,10 @@ class TrainerProcess:
                 failure("out_of_memory", "the kernel killed the trainer for its memory", words)
             )
         return TrainerDied(failure("error", f"the trainer died: {_manner(code)}", words))
+
+
+def _ordered(lease: AnyLease) -> dict[str, Any]:
+    return {"lease": lease.model_dump(mode="json"), "named": lease.named}
 
 
 def _manner(code: int) -> str:

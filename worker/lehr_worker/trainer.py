@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from lehr import logs
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult, SeedLosses
 from lehr.wire.workers import Completion, Failure, Lease
 from lehr_worker.channel import Channel, Message
@@ -120,7 +121,7 @@ def main() -> None:
     os.set_inheritable(descriptor, False)
     channel = Channel.at(descriptor)
     setup = channel.receive().body
-    logging.basicConfig(level=setup["log_level"], format=f"{setup['device']}: %(message)s")
+    logs.configure(setup.get("log_format", "text"), setup["log_level"], setup["device"])
     orders = Orders(channel)
     threading.Thread(target=orders.listen, name="orders", daemon=True).start()
     try:
@@ -138,10 +139,11 @@ def main() -> None:
     interval = Interval(setup["checkpoint_epochs"], setup["checkpoint_seconds"])
     while True:
         work = orders.next_trial()
-        if work.kind == "range_test":
-            test_range(engine, work, orders, channel)
-        else:
-            train(engine, work, orders, channel, saver, interval, setup["tensorboard"])
+        with logs.about(**work.body["named"]):
+            if work.kind == "range_test":
+                test_range(engine, work, orders, channel)
+            else:
+                train(engine, work, orders, channel, saver, interval, setup["tensorboard"])
 
 
 def _cause(error: TaskError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from contextvars import copy_context
 from itertools import islice
 
 from lehr.client import Client
@@ -35,7 +36,10 @@ class TrialAttempt(Attempt):
         self._ended = False
         self._finished = False  # the trial
         self._news = threading.Condition()
-        self._sender = threading.Thread(target=self._run, name=f"send {self.label}", daemon=True)
+        context = copy_context()  # for the log
+        self._sender = threading.Thread(
+            target=context.run, args=[self._run], name=f"send {self.label}", daemon=True
+        )
         self._sender.start()
 
     def report(self, report: NewReport) -> None:

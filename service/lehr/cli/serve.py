@@ -73,6 +73,14 @@ def serve(
             help="Requests waiting for one study beyond which it answers 503, by default 10000.",
         ),
     ] = None,
+    database_wait_seconds: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LEHR_DATABASE_WAIT_SECONDS",
+            help="How long a request waits for a lock or a connection of the database before it is "
+            "answered 503, by default 10.",
+        ),
+    ] = None,
     open_requests: Annotated[
         int | None,
         typer.Option(
@@ -109,6 +117,20 @@ def serve(
         typer.Option(
             envvar="LEHR_MIRROR_TRIALS",
             help="Trials held in memory, over all studies, by default 100000.",
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEHR_LOG_FORMAT",
+            help="text, or json: an object a line, with request, study, trial and attempt.",
+        ),
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEHR_LOG_LEVEL",
+            help="debug (a line a request), info (the default), warning or error.",
         ),
     ] = None,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lehr.cli.connect import Server, Token, needs_extra
+from lehr.logs import LogFormat, LogLevel, configure
 
 
 def work(
@@ -80,6 +80,16 @@ def work(
             help="How long trials may go on after Ctrl-C or SIGTERM; then they are handed back.",
         ),
     ] = 15.0,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            envvar="LEHR_LOG_FORMAT",
+            help="text, or json: an object a line, with study, trial and attempt.",
+        ),
+    ] = "text",
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="LEHR_LOG_LEVEL", help="debug, info, warning or error.")
+    ] = "info",
 ) -> None:
     """Train trials on this machine, one at a time on each device.
 
@@ -91,7 +101,7 @@ def work(
     with needs_extra("work", "worker"):
         _require("keras")
         from lehr_worker.agent import AgentOptions, run
-    _log_to_stderr()
+    configure(log_format, log_level)
     options = AgentOptions(
         server=server,
         token=token,
@@ -104,6 +114,7 @@ def work(
         checkpoint_seconds=checkpoint_seconds,
         tensorboard=None if tensorboard is None else str(tensorboard.resolve()),
         drain_seconds=drain_seconds,
+        log_format=log_format,
     )
     raise typer.Exit(run(options))
 
@@ -112,8 +123,3 @@ def _require(package: str) -> None:
     """The trainers load it, not this process: better to know before they start."""
     if find_spec(package) is None:
         raise ModuleNotFoundError(package, name=package)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)

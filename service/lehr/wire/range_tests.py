@@ -50,6 +50,12 @@ class RangeTestLease(RangeTestSetup):
     task: str
     deadline: Moment
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What log records call it."""
+        name = self.optimizer["name"]
+        return {"study": self.study, "range_test": name, "attempt": self.attempt}
+
 
 class SeedLosses(Wire):
     """The losses of a test with one seed."""

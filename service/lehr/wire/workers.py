@@ -96,6 +96,11 @@ class Lease(Wire):
     checkpoint: str | None = Field(description="path to get it from, or null")
     deadline: Moment
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What log records call it."""
+        return {"study": self.study, "trial": self.trial.number, "attempt": self.attempt}
+
 
 AnyLease: TypeAlias = Lease | RangeTestLease
 

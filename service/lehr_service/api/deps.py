@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -15,9 +17,19 @@ from sqlalchemy import Connection
 
 from lehr.wire.base import one_of
 from lehr.wire.errors import ErrorAnswer
+from lehr_service.api.cached import Cached
 from lehr_service.api.changes import Changes
-from lehr_service.errors import AttemptUnknown, Invalid, StudyDeleted, StudyUnknown, WorkerUnknown
+from lehr_service.errors import (
+    AttemptUnknown,
+    Invalid,
+    StudyDeleted,
+    StudyUnknown,
+    Unavailable,
+    WorkerUnknown,
+)
 from lehr_service.lanes import Clock, Lanes
+from lehr_service.metrics import Metrics
+from lehr_service.operations.census import Census
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.dispatch import study_of
 from lehr_service.settings import Settings
@@ -36,10 +48,14 @@ class Server:
     lanes: Lanes
     changes: Changes
     clock: Clock
-    threads: ThreadPoolExecutor
+    readers: ThreadPoolExecutor
+    writers: ThreadPoolExecutor  # their own, for a database that is locked can still be read
     suggestions: Suggestions
+    metrics: Metrics
     looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
+    readiness: Cached[str | None] = field(default_factory=lambda: Cached(1.0))
+    census: Cached[Census] = field(default_factory=lambda: Cached(2.0))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in a thread of its own view of the database."""
@@ -48,7 +64,7 @@ class Server:
             with self.database.read() as connection:
                 return query(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+        return await self.in_thread(self.readers, run)
 
     async def read_together(self, name: str, query: Callable[[Connection], T]) -> T:
         """As ``read``, once for all who ask under the name before the query begins."""
@@ -69,7 +85,19 @@ class Server:
             with self.database.write() as connection:
                 return act(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+        return await self.in_thread(self.writers, run)
+
+    async def in_thread(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
+        """Run in one of the threads. Raises Unavailable where none was free for too long."""
+        last = time.monotonic() + self.settings.database_wait_seconds
+        context = copy_context()  # for the log
+
+        def in_time() -> T:
+            if time.monotonic() > last:
+                raise Unavailable("the database is too slow at the moment")
+            return context.run(run)
+
+        return await asyncio.get_running_loop().run_in_executor(threads, in_time)
 
     async def submit_for(self, token: str, act: Callable[[Desk], T]) -> T:
         """Run an act in the lane of the study that an attempt's token belongs to."""

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from lehr.wire.errors import ErrorAnswer, ErrorBody, found_wrong
 from lehr_service.errors import Invalid, Malformed, ServiceError, Unavailable
+from lehr_service.storage.session import FileGone, told
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +62,12 @@ async def _http_exception(_request: Request, error: Exception) -> Response:
 
 
 async def _database_error(_request: Request, error: Exception) -> Response:
-    log.warning("the database refused: %s", error)
+    log.warning("the database refused: %s", told(error))
     return respond(Unavailable("the database does not answer at the moment"))
 
 
-async def _unexpected(_request: Request, error: Exception) -> Response:
+def unexpected(error: Exception) -> Response:
+    """The answer where the server itself is wrong."""
     log.error("an unexpected error", exc_info=error)
     return respond(ServiceError("an unexpected error; the server's log says more"))
 
@@ -77,4 +79,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeout, _database_error)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(FileGone, _database_error)

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from sqlalchemy.exc import SQLAlchemyError
 
 from lehr_service.api.changes import ALONE_SECONDS, HEARING_SECONDS, Changes
-from lehr_service.storage.session import Database
+from lehr_service.storage.session import Database, told
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Replicas:
             try:
                 await asyncio.to_thread(self._database.listen, heard, self._over.is_set)
             except SQLAlchemyError as error:
-                log.warning("other servers are not heard, so waiting requests poll: %s", error)
+                log.warning("other servers are not heard, so requests poll: %s", told(error))
             except Exception:
                 log.exception("other servers are not heard, so waiting requests poll")
             self._changes.poll_seconds = ALONE_SECONDS
@@ -78,7 +78,7 @@ class Replicas:
                     message = json.dumps([self._me, *keys[start : start + _MOST_KEYS]])
                     await asyncio.to_thread(self._send, message)
             except SQLAlchemyError as error:
-                log.warning("other servers were not told of a change: %s", error)
+                log.warning("other servers were not told of a change: %s", told(error))
             await asyncio.sleep(_GATHER_SECONDS)
 
     def _send(self, message: str) -> None:

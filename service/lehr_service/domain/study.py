@@ -106,6 +106,37 @@ def may_test(study: Study) -> bool:
     )
 
 
+MOST_STARTABLE = 1000
+
+
+def startable(study: Study) -> int:
+    """How many of its trials, or else range tests, workers could start right now.
+
+    Where no limit bounds them, MOST_STARTABLE.
+    """
+    limits, full = study.definition.limits, study.definition.training.epochs
+    if study.state is not StudyState.ACTIVE:
+        return 0
+    if study.is_testing:
+        return _at_most(
+            study.range_tests_waiting, _room(limits.max_parallel, study.range_tests_running)
+        )
+    fresh = MOST_STARTABLE if not study.exhausted else 0
+    fresh = study.unstarted + _at_most(fresh, _room(limits.max_trials, study.trials))
+    if limits.max_epochs is not None:
+        reserved = study.finished_epochs + (study.running + study.returned) * full
+        fresh = _at_most(fresh, max(limits.max_epochs - reserved, 0) // full)
+    return _at_most(study.returned + fresh, _room(limits.max_parallel, study.running))
+
+
+def _room(limit: int | None, taken: int) -> int:
+    return MOST_STARTABLE if limit is None else max(limit - taken, 0)
+
+
+def _at_most(wanted: int, room: int) -> int:
+    return min(wanted, room, MOST_STARTABLE)
+
+
 def has_room_for_trials(study: Study) -> bool:
     limit = study.definition.limits.max_trials
     return limit is None or study.trials < limit

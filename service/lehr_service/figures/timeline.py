@@ -40,6 +40,30 @@ def timeline(attempts: Sequence[Attempt], names: Mapping[str, str], now: float) 
     }
 
 
+def idle_share(
+    attempts: Sequence[Attempt],
+    workers: Mapping[str, tuple[float, int]],
+    since: float,
+    now: float,
+) -> float | None:
+    """The share of workers' time in which their devices had no attempt; None without any time.
+
+    ``workers``: by id, from when on each was there and its number of devices.
+    """
+    there = {
+        w: max(now - max(begin, since), 0.0) * devices for w, (begin, devices) in workers.items()
+    }
+    busy = dict.fromkeys(workers, 0.0)
+    for attempt in attempts:
+        if attempt.worker_id in busy:
+            end = now if attempt.finished_at is None else attempt.finished_at
+            busy[attempt.worker_id] += max(end - max(attempt.started_at, since), 0.0)
+    total = sum(there.values())
+    if total <= 0:
+        return None
+    return 1.0 - sum(min(busy[worker], there[worker]) for worker in workers) / total
+
+
 def _bars(
     outcome: str, attempts: Sequence[Attempt], names: Mapping[str, str], now: float
 ) -> dict[str, Any]:

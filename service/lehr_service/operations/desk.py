@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from lehr import logs
 from lehr.wire.range_tests import RangeTestState
 from lehr.wire.studies import StudyState
 from lehr.wire.trials import Outcome, TrialState
@@ -41,6 +42,7 @@ class Desk:
     grace_until: float
     asks_here: bool = True  # whether a new point is suggested here, or beside the lane
     heard: set[str] = field(default_factory=set)
+    asks: list[float] = field(default_factory=list)  # seconds that each suggestion took here
 
     def __post_init__(self) -> None:
         self._found = self.study
@@ -63,6 +65,7 @@ class Desk:
         attempt = self.ledger.attempt(self.unflushed, token)
         if attempt is None or attempt.study_id != self.study.id:
             raise AttemptUnknown
+        logs.know(study=self.study.name, attempt=attempt.attempt, **{attempt.kind: attempt.trial})
         if kind is not None:
             check_kind(attempt, kind)
         return attempt

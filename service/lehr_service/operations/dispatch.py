@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 from sqlalchemy import Connection
 
@@ -171,7 +172,10 @@ def _asked(desk: Desk, number: int | None, suggestion: Suggestion | None) -> Ask
         if suggestion.key == desk.mirror.key:
             return desk.mirror.adopt(suggestion)
     if desk.asks_here:
-        return desk.mirror.ask(number)
+        begin = perf_counter()
+        point = desk.mirror.ask(number)
+        desk.asks.append(perf_counter() - begin)
+        return point
     given = None if number is None else desk.mirror.given(number)
     return None if given is None else desk.mirror.adopt(given)
 

@@ -13,6 +13,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict
+from time import perf_counter
 from typing import Any
 
 from lehr_service.domain.study import Study
@@ -61,7 +62,9 @@ class Sampler:
             finished = study.complete + study.pruned + study.fail
             with mirror.pretending(known):
                 for i in range(1 if number is not None else count):
+                    begin = perf_counter()
                     made = mirror.ask_ahead(serial + i, number)
+                    made.seconds = perf_counter() - begin
                     made.finished = finished
                     yield made
             if number is not None:  # the mirror holds it as started, which may never be

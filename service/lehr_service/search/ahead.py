@@ -23,6 +23,7 @@ class Suggestion:
     finished: int = 0  # trials that the sampler knew as finished
     number: int | None = None  # of the waiting trial that it is for; None: for a new one
     error: str = ""  # why there is no point
+    seconds: float = 0.0  # that it took
     used: bool = False
 
 

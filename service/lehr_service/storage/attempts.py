@@ -23,6 +23,7 @@ from lehr_service.domain.attempt import Attempt, Kind
 from lehr_service.storage.tables import attempts
 
 _COLUMNS = [c for c in attempts.c if c.name not in ("id", "request_id")]
+_BRIEF = [c for c in _COLUMNS if c.name not in ("message", "traceback")]
 # Statements of the hot path are built once: building one costs more than running it.
 _INSERT = insert(attempts)
 _BY_TOKEN = select(*_COLUMNS).where(attempts.c.token == bindparam("token"))
@@ -134,6 +135,18 @@ def _of_trials(study_id: int) -> ColumnElement[bool]:
 
 def running_of_worker(connection: Connection, worker_id: str) -> list[Attempt]:
     query = select(*_COLUMNS).where(attempts.c.worker_id == worker_id, attempts.c.outcome.is_(None))
+    return [_attempt(row) for row in connection.execute(query).all()]
+
+
+def recent(connection: Connection, limit: int) -> list[Attempt]:
+    """The attempts of all studies that were started last, the latest first."""
+    query = select(*_BRIEF).order_by(attempts.c.id.desc()).limit(limit)
+    return [_attempt(row) for row in connection.execute(query).all()]
+
+
+def open_now(connection: Connection) -> list[Attempt]:
+    """The attempts that hold a lease."""
+    query = select(*_BRIEF).where(attempts.c.outcome.is_(None))
     return [_attempt(row) for row in connection.execute(query).all()]
 
 

@@ -1,23 +1,56 @@
-"""The database: one engine that writes, one that reads, and the migrations that both need."""
+"""The database: one engine that writes, one that reads, and what happens when it cannot."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+from lehr_service.storage import schema
+
 _MIGRATION_LOCK = 0x6C656872  # any constant that all servers of one database share
-_BUSY_SECONDS = 30.0
+_WAIT_SECONDS = 10.0
 _CHANNEL = "lehr"
 _NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', :message)")
+_IS_READ_ONLY = text("SHOW transaction_read_only")
+_OF_THE_STATEMENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_CONFLICTS = ("40001", "40P01")  # SQLSTATE: the same statements may well succeed at once
+
+
+class FileGone(Exception):
+    """The file of a running server was moved, deleted or replaced: what is stored would be lost."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"{file} is not the file any more that this server has opened: put that one back, or "
+            "restart the server to go on with what is there now"
+        )
+
+
+def is_fault(error: Exception) -> bool:
+    """Whether the database cannot do anything now: locked, full, read-only, gone, slow."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout | FileGone)
+    conflicts = getattr(error.orig, "sqlstate", None) in _CONFLICTS
+    return not conflicts and not isinstance(error, _OF_THE_STATEMENT)
+
+
+def told(error: Exception) -> str:
+    """What the database says is wrong, in a line."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return said.partition("\n")[0]
 
 
 class Database:
@@ -28,16 +61,22 @@ class Database:
     engine, and writers are serialised by the row locks they take.
     """
 
-    def __init__(self, url: str, connections: int = 24) -> None:
-        """``connections``: how many are open at most; who needs one more waits for it."""
+    def __init__(
+        self, url: str, connections: int = 24, wait_seconds: float = _WAIT_SECONDS
+    ) -> None:
+        """``connections``: how many are open at most; who needs one more waits for it.
+
+        ``wait_seconds``: for a connection or a lock; then there is an error for which ``is_fault``.
+        """
         if make_url(url).get_backend_name() == "sqlite":
-            self._writer = _sqlite(url, "BEGIN IMMEDIATE", pool_size=1)
-            self._reader = _sqlite(url, "BEGIN", pool_size=max(1, connections - 1))
+            self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1, wait_seconds)
+            self._reader = _sqlite(url, "BEGIN", max(1, connections - 1), wait_seconds)
         else:
-            self._writer = create_engine(
-                url, pool_size=connections, max_overflow=0, pool_pre_ping=True
-            )
-            self._reader = self._writer
+            self._writer = self._reader = _postgres(url, connections, wait_seconds)
+        self._wait_seconds = wait_seconds
+        self._file, self._inode = sqlite_file(url), 0
+        self.failure: str | None = None  # what the last write failed for, until one succeeds
+        self.failed: Callable[[], None] = lambda: None  # called at each fault
 
     @property
     def is_sqlite(self) -> bool:
@@ -46,23 +85,48 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that commits at the end, or rolls back on an exception."""
-        with self._writer.begin() as connection:
-            yield connection
+        try:
+            with self._writer.begin() as connection:
+                self._check_file()
+                yield connection
+        except Exception as error:
+            if is_fault(error):
+                self.failure = told(error)
+                self.failed()
+            raise
+        self.failure = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view of the database."""
-        with self._reader.begin() as connection:
-            yield connection
+        try:
+            with self._reader.begin() as connection:
+                yield connection
+        except Exception as error:
+            if is_fault(error):
+                self.failed()
+            raise
 
     def migrate(self) -> None:
-        """Bring the schema to this version; servers that start together take turns."""
+        """Bring the schema to this version; servers that start together take turns.
+
+        Raises SchemaUnknown.
+        """
+        with self._reader.connect() as connection:
+            is_done = schema.found(connection) == schema.head()
+        if not is_done:
+            self._upgrade()
+        if self._file is not None:
+            self._inode = self._file.stat().st_ino
+
+    def _upgrade(self) -> None:
         with self._writer.connect() as connection:
             if not self.is_sqlite:
+                _bound_waits(connection, 0)  # however long another server takes to migrate
                 connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
                 connection.commit()
             try:
-                command.upgrade(_configuration(connection), "head")
+                schema.upgrade(connection)
                 connection.commit()
             finally:
                 if not self.is_sqlite:
@@ -70,13 +134,39 @@ class Database:
                     connection.execute(
                         text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK}
                     )
+                    _bound_waits(connection, self._wait_seconds)
                     connection.commit()
 
-    def is_ready(self) -> bool:
-        """Whether the database answers and has this version's schema."""
+    def _check_file(self) -> None:
+        if self._file is None or not self._inode:
+            return
+        try:
+            inode = self._file.stat().st_ino
+        except FileNotFoundError:
+            inode = -1
+        if inode != self._inode:
+            raise FileGone(self._file)
+
+    def problem(self) -> str | None:
+        """Why nothing can be stored now; None where it can. Raises what a write raises."""
         with self.read() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        return current == ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+            found = schema.found(connection)
+        if found != schema.head():
+            return f"the database has schema {found}, and this version needs {schema.head()}"
+        after_failure = self.failure is not None
+        with self.write() as connection:
+            if not self.is_sqlite and connection.scalar(_IS_READ_ONLY) == "on":
+                return "the database takes no writes: it is read-only"
+            if after_failure:
+                connection.execute(text(self._small_write))
+        return None
+
+    @property
+    def _small_write(self) -> str:
+        """Changes nothing that anybody reads, but has to reach the disk."""
+        if self.is_sqlite:
+            return f"PRAGMA user_version = {int(time.time()) % 2**31}"
+        return "UPDATE alembic_version SET version_num = version_num"
 
     def notify(self, connection: Connection, message: str) -> None:
         """Tell all servers of this database, once the connection's transaction is committed."""
@@ -106,19 +196,51 @@ class Database:
         self._reader.dispose()
 
 
-def _configuration(connection: Connection) -> Config:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(_MIGRATIONS))
-    configuration.attributes["connection"] = connection
-    return configuration
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for any other."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, ":memory:")
+    return Path(str(parsed.database)) if is_file else None
 
 
-def _sqlite(url: str, begin: str, pool_size: int) -> Engine:
+def _bound_waits(connection: Connection, seconds: float) -> None:
+    """How long statements of a connection to PostgreSQL wait for a lock; 0: for ever."""
+    connection.exec_driver_sql(_lock_timeout(seconds))
+
+
+def _lock_timeout(seconds: float) -> str:
+    return f"SET lock_timeout = {int(1e3 * seconds)}"
+
+
+def _postgres(url: str, connections: int, wait_seconds: float) -> Engine:
+    given = make_url(url).query
+    # A host that vanishes says nothing: the kernel has to ask whether it is still there.
+    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    usual = alive | {"connect_timeout": max(2, round(wait_seconds))}
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=wait_seconds,
+        connect_args={name: value for name, value in usual.items() if name not in given},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.execute(_lock_timeout(wait_seconds))
+        connection.commit()
+
+    return engine
+
+
+def _sqlite(url: str, begin: str, pool_size: int, wait_seconds: float) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        pool_timeout=wait_seconds,
+        connect_args={"timeout": wait_seconds, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Update, bindparam, delete, func, insert, select, update
 
 from lehr.wire.studies import StudyDefinition, StudyState
+from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
 from lehr_service.storage.tables import studies
 
@@ -94,6 +96,29 @@ def page(
 
 def active(connection: Connection) -> list[Study]:
     return [_study(row) for row in connection.execute(_ACTIVE).all()]
+
+
+@dataclass(frozen=True)
+class Total:
+    """Of all studies in a state."""
+
+    studies: int
+    trials: dict[str, int]  # by their state
+
+
+def totals(connection: Connection) -> dict[str, Total]:
+    """By studies' state, added up from their counters."""
+    names = [state.value for state in TrialState]
+    sums = [func.coalesce(func.sum(studies.c[name]), 0) for name in names]
+    query = select(studies.c.state, func.count(), *sums).group_by(studies.c.state)
+    return {
+        state: Total(count, {name: int(n) for name, n in zip(names, counts, strict=True)})
+        for state, count, *counts in connection.execute(query).all()
+    }
+
+
+def all_of_them(connection: Connection) -> list[Study]:
+    return [_study(row) for row in connection.execute(select(studies)).all()]
 
 
 def least_virtual_time(connection: Connection) -> float:

@@ -3,21 +3,20 @@
 import subprocess
 import sys
 
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from lehr.wire.trials import TrialState
-from lehr_service.storage import attempts, trials, workers
-from lehr_service.storage.session import Database, _configuration
+from lehr_service.storage import attempts, schema, trials, workers
+from lehr_service.storage.session import Database
 from lehr_service.storage.tables import metadata
 
 
 def test_migrations_and_tables_agree(database_url):
     database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
     database.migrate()
-    assert database.is_ready()
+    assert database.problem() is None
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
@@ -28,7 +27,7 @@ def test_what_the_first_schema_held_is_kept(database_url):
     """SQLite replaces tables to change them: neither rows nor what refers to them may go."""
     database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
     with database.write() as connection:
-        command.upgrade(_configuration(connection), "0001")
+        schema.upgrade(connection, "0001")
         counts = dict.fromkeys(
             ("revision", "waiting", "running", "complete", "pruned", "fail", "returned"), 0
         ) | dict.fromkeys(("failures", "epochs", "finished_epochs", "virtual_time"), 0)
@@ -57,15 +56,15 @@ def test_what_the_first_schema_held_is_kept(database_url):
 def test_servers_that_start_together_migrate_once(database_url):
     url = database_url.replace("postgresql://", "postgresql+psycopg://")
     script = "import sys; from lehr_service.storage.session import Database as D; "
-    script += "d = D(sys.argv[1]); d.migrate(); print(d.is_ready())"
+    script += "d = D(sys.argv[1]); d.migrate(); print(d.problem())"
     started = [
         subprocess.Popen([sys.executable, "-c", script, url], stdout=-1, stderr=-2, text=True)
         for _ in range(4)
     ]
-    assert [process.communicate(timeout=60)[0] for process in started] == ["True\n"] * 4
+    assert [process.communicate(timeout=60)[0] for process in started] == ["None\n"] * 4
 
 
 def test_an_empty_database_is_not_ready(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
-    assert not database.is_ready()
+    assert "None" in database.problem()
     database.close()

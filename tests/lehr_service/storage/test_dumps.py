@@ -1,0 +1,103 @@
+"""Databases as earlier versions left them: upgraded, everything is there and the search goes on.
+
+``dumps/REVISION-DATABASE.sql`` was written by ``lehr serve`` at that schema and dumped when it had
+been killed: a study that is done, one under way (a trial complete, pruned, failed, handed back,
+running with a checkpoint, enqueued), and from 0002 on one in its range test.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from lehr_service.operations import upkeep
+from lehr_service.settings import Settings
+from lehr_service.storage import schema
+from lehr_service.storage.session import Database
+
+DUMPS = Path(__file__).parent / "dumps"
+REVISIONS = ["0001", "0002", "0003"]
+
+
+def test_there_is_a_dump_of_every_schema():
+    found = {tuple(file.stem.split("-")) for file in DUMPS.glob("*.sql")}
+    assert found == {(r, kind) for r in schema.known() for kind in ("sqlite", "postgres")}
+
+
+@pytest.fixture(params=REVISIONS)
+def old(request, database_url):
+    """The URL of a database with that schema, as the version of its time left it."""
+    kind = database_url.partition(":")[0]
+    kind = "postgres" if kind.startswith("postgres") else kind
+    script = (DUMPS / f"{request.param}-{kind}.sql").read_text()
+    if kind == "sqlite":
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+            connection.executescript(script)
+    else:
+        with psycopg.connect(database_url) as connection:
+            connection.execute(script)
+    return database_url
+
+
+def curve(server, number):
+    rows = server.http.get(f"/v1/studies/under-way/trials/{number}/reports").json()
+    return [(row["step"], row["value"], row["attempt"]) for row in rows]
+
+
+def test_what_an_earlier_version_left_is_there_and_goes_on(old, serve, simulated):
+    settings = Settings(database_url=old)
+    assert not upkeep.check(settings).is_sound or upkeep.check(settings).schema == "0003"
+    done = upkeep.upgrade(settings)
+    assert done.after == schema.head()
+    assert upkeep.check(settings).findings == []
+
+    server = serve(database_url=old, lease_seconds=30)
+    study = server.http.get("/v1/studies/under-way").json()
+    counts = {"waiting": 2, "running": 1, "complete": 1, "pruned": 1, "fail": 1}
+    assert (study["state"], study["counts"]) == ("active", counts)
+    assert study["best"]["number"] == 0
+    items = server.http.get("/v1/studies/under-way/trials").json()["items"]
+    found = [(t["state"], t["reason"], t["value"], t["attempts"], t["steps"]) for t in items]
+    assert found == [
+        ("complete", None, 0.6, 1, 3),
+        ("pruned", None, None, 1, 1),
+        ("fail", "error", None, 1, 1),
+        ("waiting", "its worker handed it back; it will run again", None, 1, 1),
+        ("running", None, None, 1, 2),
+        ("waiting", None, None, 0, 0),
+    ]
+    assert curve(server, 0) == [(0, 0.5, 1), (1, 0.7, 1), (2, 0.6, 1)]
+    assert curve(server, 4) == [(0, 0.25, 1), (1, 0.35, 1)]
+    failed = server.http.get("/v1/studies/under-way/trials/2").json()["history"]
+    assert [(a["outcome"], a["message"], a["traceback"]) for a in failed] == [
+        ("error", "ValueError: no", "Traceback")
+    ]
+    done = server.http.get("/v1/studies/done").json()
+    assert (done["state"], done["best"]["value"]) == ("completed", 0.5)
+
+    server.clock.advance(3600)  # the worker of then is not heard any more
+    worker = simulated(server.http)
+    ran = {}
+    for _ in range(5):
+        lease = worker.claim(wait=20)
+        ran[lease["trial"]["number"]] = (lease["attempt"], len(lease["reports"]))
+        for step in range(len(lease["reports"]), 3):
+            worker.report(lease, step, 0.5)
+        worker.complete(lease)
+    assert ran == {3: (2, 1), 4: (2, 2), 5: (1, 0), 6: (1, 0), 7: (1, 0)}
+    study = server.http.get("/v1/studies/under-way").json()
+    assert (study["state"], study["counts"]["complete"]) == ("completed", 6)
+    assert upkeep.check(settings).findings == []
+
+
+def test_the_last_checkpoint_is_there(old):
+    settings = Settings(database_url=old)
+    upkeep.upgrade(settings)
+    database = Database(settings.url)
+    with database.read() as connection:
+        rows = connection.execute(text("SELECT trial, content FROM checkpoints")).all()
+    database.close()
+    assert [(trial, bytes(content)) for trial, content in rows] == [(4, b"weights")]
