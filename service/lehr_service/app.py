@@ -26,21 +26,25 @@ from lehr_service.api import (
     health,
     plots,
     studies,
+    tokens,
     trials,
     workers,
 )
+from lehr_service.api.access import Access
 from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
+from lehr_service.api.identity import Keyring, Owners
 from lehr_service.api.replicas import Replicas
+from lehr_service.bootstrap import open_database
 from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings
 from lehr_service.storage import studies as study_rows
+from lehr_service.storage import tokens as token_rows
 from lehr_service.storage import workers as worker_rows
-from lehr_service.storage.session import Database
 from lehr_service.suggestions import Suggestions
 from lehr_service.web import pages, static_files
 
@@ -54,6 +58,7 @@ _TAGS = [
     {"name": "plots", "description": "figures for Plotly"},
     {"name": "workers", "description": "who trains, and how workers ask for trials"},
     {"name": "attempts", "description": "what the holder of a lease sends"},
+    {"name": "tokens", "description": "who may do what"},
     {"name": "health", "description": "for whoever watches the server"},
 ]
 _LONGEST_SWEEP_SECONDS = 1.0
@@ -95,20 +100,18 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         dependencies=[Depends(no_unknown_query)],
     )
     errors.install(app)
-    app.add_middleware(Guard, settings=settings)
     # The busiest are found first; trials' paths before studies'.
-    for part in (attempts, workers, trials, studies, events, exports, plots, health):
-        app.include_router(part.router)
-    for web in (pages, static_files):
-        app.include_router(web.router)
+    api = (attempts, workers, trials, studies, events, exports, plots, tokens, health)
+    routers = [part.router for part in (*api, pages, static_files)]
+    access = Access([*(route for router in routers for route in router.routes), *app.routes])
+    app.add_middleware(Guard, settings=settings, access=access, page_of=pages.refused)
+    for router in routers:
+        app.include_router(router)
     return app
 
 
 def _start(settings: Settings, clock: Clock, changes: Changes) -> Server:
-    if not settings.database_url:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.url, settings.database_connections)
-    database.migrate()
+    database = open_database(settings)
     sampling = {"database_url": settings.url, "most_trials": settings.mirror_trials, "hasten": True}
     suggestions = Suggestions(sampling, settings.sampler_processes)
 
@@ -126,7 +129,8 @@ def _start(settings: Settings, clock: Clock, changes: Changes) -> Server:
         mirror_trials=settings.mirror_trials,
     )
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
-    return Server(settings, database, lanes, changes, clock, threads, suggestions)
+    keyring, owners = Keyring(settings, database, clock), Owners(database)
+    return Server(settings, database, lanes, changes, clock, threads, suggestions, keyring, owners)
 
 
 async def _sweep_on(server: Server) -> None:
@@ -135,6 +139,8 @@ async def _sweep_on(server: Server) -> None:
     while True:
         try:
             await sweep(server)
+            if uses := server.keyring.take_uses():
+                await server.write(partial(token_rows.used, moments=uses))
         except (SQLAlchemyError, ServiceError) as error:
             log.warning("recovery will try again: %s", error)
         await asyncio.sleep(pause)
@@ -169,8 +175,28 @@ class _UvicornServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def check_reach(settings: Settings) -> None:
+    """Raises SystemExit where anybody on the network could read and write everything."""
+    if settings.is_loopback or settings.insecure or settings.token is not None:
+        return
+    database = open_database(settings)
+    try:
+        with database.read() as connection:
+            known = token_rows.every(connection)
+    finally:
+        database.close()
+    if not known:
+        raise SystemExit(
+            f"host {settings.host} can be reached from other machines, and there are no tokens: "
+            "make one (lehr token create admin --role admin --local), set LEHR_TOKEN, "
+            "or listen on 127.0.0.1"
+        )
+
+
 def run(settings: Settings, listener: socket.socket | None = None) -> None:
     """Run one server process until it is told to stop, on a socket of its own or a given one."""
+    check_reach(settings)
+    _log_to_stderr()
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -182,12 +208,30 @@ def run(settings: Settings, listener: socket.socket | None = None) -> None:
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,  # workers are heard more often, and need not connect anew
         loop="uvloop" if _has("uvloop") else "asyncio",
-        http="httptools" if _has("httptools") else "h11",
+        http=_protocol(),
+        ws="none",
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
     server = _UvicornServer(app, config)
     server.run(sockets=None if listener is None else [listener])
     if not server.started:
         raise SystemExit(1)
+
+
+def _log_to_stderr() -> None:
+    """Unless somebody has said where logs go."""
+    if not logging.getLogger().handlers:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("lehr").setLevel(logging.INFO)
+
+
+def _protocol() -> type[asyncio.Protocol] | str:
+    if not _has("httptools"):
+        return "h11"  # it limits headers by itself
+    from lehr_service.protocol import PatientProtocol
+
+    return PatientProtocol
 
 
 def _has(package: str) -> bool:

@@ -13,7 +13,7 @@ import threading
 import time
 from types import FrameType
 
-from lehr_service.app import run
+from lehr_service.app import check_reach, run
 from lehr_service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ _STOP_SECONDS = 15.0
 
 def serve(settings: Settings) -> None:
     """Run the server, in as many processes as the settings say, until it is told to stop."""
+    check_reach(settings)
     if settings.replicas == 1:
         run(settings)
     else:
