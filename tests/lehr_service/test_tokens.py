@@ -23,12 +23,15 @@ def made(server, **wanted):
     return answer.json()
 
 
-@pytest.fixture
-def closed(serve, database_url):
-    """A server with one token, an admin's, which its client carries."""
-    server = serve(database_url=database_url)
+def close(server):
+    """Make its first token, an admin's, which its client carries from then on."""
     server.http.headers.update(bearer(made(server, **ADMIN)["token"]))
     return server
+
+
+@pytest.fixture
+def closed(serve):
+    return close(serve())
 
 
 def test_a_token_is_random_and_only_its_hash_is_kept():
@@ -96,9 +99,8 @@ def test_a_token_ends_when_it_expires(closed):
     assert (refused.status_code, "'short' has expired" in refused.text) == (401, True)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "path"),
-    [
+def test_a_wrong_wish_names_the_field(closed):
+    for wanted, path in (
         ({"name": "", "role": "viewer"}, "name"),
         ({"name": "x" * 101, "role": "viewer"}, "name"),
         ({"name": "line\nfeed", "role": "viewer"}, "name"),
@@ -107,35 +109,35 @@ def test_a_token_ends_when_it_expires(closed):
         ({"name": "x", "role": "viewer", "expires_in": -1}, "expires_in"),
         ({"name": "x", "role": "viewer", "token": "mine"}, "token"),
         ({"role": "viewer"}, "name"),
-    ],
-)
-def test_a_wrong_wish_names_the_field(closed, wanted, path):
-    refused = closed.http.post("/v1/tokens", json=wanted)
-    assert refused.status_code == 422
-    assert [f["path"] for f in refused.json()["error"]["fields"]] == [path]
+    ):
+        refused = closed.http.post("/v1/tokens", json=wanted)
+        assert refused.status_code == 422
+        assert [f["path"] for f in refused.json()["error"]["fields"]] == [path]
     assert len(closed.http.get("/v1/tokens").json()["items"]) == 1
 
 
-def test_the_last_admin_stays_unless_there_is_one_by_environment(closed, serve, database_url):
+def test_the_last_admin_stays_unless_there_is_one_by_environment(serve, tmp_path):
+    url = f"sqlite:///{tmp_path / 'lehr.db'}"
+    closed = close(serve(database_url=url))
     (mine,) = closed.http.get("/v1/tokens").json()["items"]
     refused = closed.http.delete(f"/v1/tokens/{mine['id']}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "last_admin")
-    other = serve(database_url=database_url, token="by environment")
+    other = serve(database_url=url, token="by environment")
     other.http.headers.update(bearer("by environment"))
     assert other.http.delete(f"/v1/tokens/{mine['id']}").status_code == 204
     assert other.http.get("/v1/studies").status_code == 200
 
 
 def test_a_revocation_holds_on_every_server_soon_and_a_new_token_at_once(
-    closed, serve, database_url, wait_for
+    serve, database_url, wait_for
 ):
-    other = serve(database_url=database_url)
+    closed, other = close(serve(database_url=database_url)), serve(database_url=database_url)
     for _ in range(5):  # the other server knows the tokens of a moment ago
         worker = made(closed, name="w", role="viewer")
         mine = bearer(worker["token"])
         assert other.http.get("/v1/studies", headers=mine).status_code == 200
     closed.http.delete(f"/v1/tokens/{worker['id']}")
-    wait_for(lambda: other.http.get("/v1/studies", headers=mine).status_code == 401, 4)
+    wait_for(lambda: other.http.get("/v1/studies", headers=mine).status_code == 401, 10)
 
 
 def test_no_query_for_a_request(closed, monkeypatch):
@@ -161,59 +163,63 @@ def test_the_last_use_is_noted(closed, wait_for):
     assert wait_for(noted) >= worker["created_at"]
 
 
-def test_what_goes_on_ends_with_its_token(closed, create):
+class Reader(threading.Thread):
+    """Reads the event stream of a study until it ends."""
+
+    def __init__(self, url, headers=None):
+        super().__init__(daemon=True)
+        self.url, self.headers, self.told = url, headers, []
+
+    def run(self):
+        url = f"{self.url}/v1/studies/study/events"
+        with httpx.stream("GET", url, headers=self.headers, timeout=60) as events:
+            for line in events.iter_lines():
+                self.told.append(line)
+
+
+def test_what_goes_on_ends_with_its_token(closed, create, wait_for):
     """An event stream, and an answer that is waited for, begun before the revocation."""
     create(closed.http)
     viewer = made(closed, name="eve", role="viewer")
-    mine = bearer(viewer["token"])
-    ended, waited = [], []
-
-    def read():
-        with httpx.stream("GET", f"{closed.url}/v1/studies/study/events", headers=mine) as events:
-            for line in events.iter_lines():
-                if line.startswith("event: study"):
-                    begun.set()
-                ended.append(line)
+    mine, waited = bearer(viewer["token"]), []
+    reader = Reader(closed.url, mine)
 
     def wait():
         query = {"wait": 3, "since_revision": 10_000}
         url = f"{closed.url}/v1/studies/study"
         waited.append(httpx.get(url, params=query, headers=mine, timeout=30))
 
-    begun = threading.Event()
-    threads = [threading.Thread(target=act) for act in (read, wait)]
-    for thread in threads:
-        thread.start()
-    assert begun.wait(10)
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    reader.start()
+    wait_for(lambda: any(line.startswith("event: ") for line in reader.told))
     closed.http.delete(f"/v1/tokens/{viewer['id']}")
-    for index in range(3):
-        closed.http.post("/v1/studies/study/trials", json={"params": {}})
-        closed.http.patch("/v1/studies/study", json={"labels": {"secret": str(index)}})
-    for thread in threads:
-        thread.join(20)
-        assert not thread.is_alive()
+    number = iter(range(100_000))
+
+    def is_over():
+        labels = {"secret": f"change-{next(number)}"}
+        assert closed.http.patch("/v1/studies/study", json={"labels": labels}).status_code == 200
+        return not reader.is_alive()
+
+    wait_for(is_over, 20)
+    assert f"change-{next(number) - 1}" not in "\n".join(reader.told)
+    waiter.join(20)
     assert waited[0].status_code == 401
-    told = "\n".join(ended)
-    closed.http.patch("/v1/studies/study", json={"labels": {"secret": "later"}})
-    assert "later" not in told
 
 
-def test_an_open_stream_ends_when_the_server_is_closed(serve, create):
+def test_an_open_stream_ends_when_the_server_is_closed(serve, create, wait_for):
     server = serve()
     create(server.http)
-    over = threading.Event()
+    reader = Reader(server.url)
+    reader.start()
+    wait_for(lambda: reader.told)
+    close(server)
 
-    def read():
-        with httpx.stream("GET", f"{server.url}/v1/studies/study/events", timeout=30) as events:
-            for _ in events.iter_lines():
-                begun.set()
-        over.set()
+    def is_over():
+        server.http.patch("/v1/studies/study", json={"labels": {"x": str(len(reader.told))}})
+        return not reader.is_alive()
 
-    begun = threading.Event()
-    threading.Thread(target=read).start()
-    assert begun.wait(10)
-    server.http.headers.update(bearer(made(server, **ADMIN)["token"]))
-    assert over.wait(25)
+    wait_for(is_over, 20)
 
 
 def test_a_server_whose_tokens_were_all_deleted_stays_closed_beyond_loopback(serve, tmp_path):

@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Protocol
 
-import click
 import typer
-from click.core import ParameterSource
 from pydantic import ValidationError
 from rich.table import Table
 
@@ -33,7 +31,7 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option(
         envvar="LEHR_DATABASE_URL",
-        help="With --local: the server's database, if not in its home. The option implies --local.",
+        help="The server's database, if not in its home; implies --local.",
     ),
 ]
 Home = Annotated[
@@ -146,8 +144,7 @@ def revoke(
 def _tokens(
     local: bool, database_url: str | None, home: Path | None, server: str | None, token: str | None
 ) -> Iterator[Tokens]:
-    named = click.get_current_context().get_parameter_source("database_url")
-    if not local and named is not ParameterSource.COMMANDLINE:
+    if not local and database_url is None:
         with connected(server, token) as client:
             yield client
         return

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
 from lehr.wire.tokens import Role
@@ -64,13 +63,17 @@ def who_sent(scope: Scope) -> Principal:
 
 
 async def _read(database: Database, query: Callable[[Connection], T]) -> T:
-    """In a thread that nobody's long reads are waiting for."""
+    """In a thread that nobody's long reads are waiting for. Raises Unavailable."""
 
     def run() -> T:
         with database.read() as connection:
             return query(connection)
 
-    return await asyncio.to_thread(run)
+    try:
+        return await asyncio.to_thread(run)
+    except Exception as error:  # who sends is not known, so nothing else may be answered
+        log.warning("tokens cannot be read: %s", error)
+        raise Unavailable("the database does not answer at the moment") from error
 
 
 class Keyring:
@@ -180,11 +183,7 @@ class Keyring:
 
     async def _look(self) -> None:
         """Read the tokens, once for all who ask meanwhile. Raises Unavailable."""
-        try:
-            await asyncio.shield(self._reading or self._start())
-        except SQLAlchemyError as error:
-            log.warning("tokens cannot be read: %s", error)
-            raise Unavailable("the database does not answer at the moment") from error
+        await asyncio.shield(self._reading or self._start())
 
     def _start(self) -> asyncio.Task[None]:
         self._reading = asyncio.create_task(self._update())
@@ -193,8 +192,8 @@ class Keyring:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._reading = None
-        if not task.cancelled() and task.exception() is not None:
-            log.debug("tokens were not read: %s", task.exception())
+        if not task.cancelled():
+            task.exception()  # who waited has heard it, and it is logged
 
     async def _update(self) -> None:
         begun = self._now()

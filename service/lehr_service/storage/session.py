@@ -35,7 +35,11 @@ class Database:
             self._reader = _sqlite(url, "BEGIN", pool_size=max(1, connections - 1))
         else:
             self._writer = create_engine(
-                url, pool_size=connections, max_overflow=0, pool_pre_ping=True
+                url,
+                pool_size=connections,
+                max_overflow=0,
+                pool_pre_ping=True,
+                hide_parameters=True,  # leases' tokens are among them, and errors are logged
             )
             self._reader = self._writer
 
@@ -118,6 +122,7 @@ def _sqlite(url: str, begin: str, pool_size: int) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
     )
 
