@@ -86,6 +86,19 @@ def test_settings_that_cannot_be_are_a_wrong_use(
     assert "secret" not in refused.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--port", "x"]])
+def test_secrets_of_the_environment_are_not_repeated(
+    lehr_at: Run, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEHR_TOKEN", "the secret hunter2")
+    monkeypatch.setenv("LEHR_DATABASE_URL", "postgresql://lehr:hunter2@h/d")
+    said = lehr_at(SERVER, "serve", *arguments).output
+    assert "serve" in said
+    assert "hunter2" not in said
+    settings = Settings(token="the secret hunter2", database_url="postgresql://lehr:hunter2@h/d")
+    assert "hunter2" not in repr(settings)
+
+
 def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run) -> None:
     arguments = ("--tasks", "a.b", "--tasks", "c", "--devices", "0,1", "--name", "n")
     times = ("--drain-seconds", "1", "--checkpoint-seconds", "2", "--data-dir", "/data")
