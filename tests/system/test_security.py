@@ -65,8 +65,9 @@ def test_https_with_a_certificate_of_ones_own(certificate, tmp_path, wait_for, m
             assert list(client.studies()) == []
         monkeypatch.setenv("LEHR_CA_FILE", str(files[0]))
         agent = Agent(AgentOptions(server=url, token=made), [])
-        agent._client.ready()
-        agent._heart.ready()
+        for client in (agent._client, agent._heart):
+            with client:
+                client.ready()
         listed = lehr(lab, "token", "list", LEHR_SERVER=url, LEHR_CA_FILE=str(files[0]))
         assert ("boxes" in listed.stdout, listed.returncode) == (True, 0), listed.stderr
 

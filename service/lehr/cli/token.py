@@ -179,7 +179,7 @@ def _table(known: list[Token]) -> Table:
             _state(token),
             f"{render.duration(token.created_at, None)} ago",
             f"{render.duration(token.last_used_at, None)} ago" if token.last_used_at else "never",
-            f"{token.expires_at:%Y-%m-%d}" if token.expires_at else "revoked",
+            f"{token.expires_at:%Y-%m-%d}" if token.expires_at else "no end",
             token.id,
         )
     return shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -181,15 +182,23 @@ def _check_headers(scope: Scope) -> None:
         raise HeadersTooLarge(_MOST_HEADERS, _HEADER_BYTES)
 
 
+@lru_cache(maxsize=256)
+def _is_this_machine(host: str) -> bool:
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
+
+
 def _check_host(scope: Scope) -> None:
     """Refuse a name that somebody else may have given this machine's address.
 
     Else any page that a person here looks at could read and write all there is: its browser takes
     it for a page of this server. Raises ForeignName.
     """
-    given = Headers(scope=scope).get("host", "localhost")
-    host = (urlsplit(f"//{given}").hostname or "").rstrip(".")
-    if host != "localhost" and not host.endswith(".localhost") and not is_loopback(host):
+    host = Headers(scope=scope).get("host", "localhost")
+    if not _is_this_machine(host):
         raise ForeignName(host)
 
 

@@ -30,6 +30,7 @@ FRESH_SECONDS = 1.0
 """For so long what was read of the tokens is used, and for as long again while it is read anew."""
 _NOTED_SECONDS = 60.0  # from one note of a token's last use to the next
 _MOST_OWNERS = 100_000
+_LONGEST_KEY = 64
 
 WHO = "lehr.who"  # in the scope: who was identified
 
@@ -231,7 +232,7 @@ class Owners:
         query: Callable[[Connection, str], tuple[str | None] | None],
     ) -> bool:
         if key not in self._kept:
-            if "\x00" in key:  # no database can be asked for it
+            if len(key) > _LONGEST_KEY or not key.replace("-", "").isalnum():  # it is nobody's
                 return True
             found = await _read(self._database, lambda c: query(c, key))
             if found is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from typing import Final
 
 from lehr_service.domain.tokens import digest
 
@@ -83,7 +83,11 @@ class Guesses:
 
 def address_of(client: tuple[str, int] | None) -> str:
     """Who is counted as one: an IPv4 address, or the network of an IPv6 address (/64)."""
-    host: Final = client[0] if client else ""
+    return _network(client[0] if client else "")
+
+
+@lru_cache(maxsize=_MOST_KEYS)
+def _network(host: str) -> str:
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

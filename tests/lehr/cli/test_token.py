@@ -106,3 +106,13 @@ def test_a_database_that_cannot_be_used_is_no_reason_to_tell_its_password(
     assert said in " ".join(refused.stderr.replace("│", "").split())
     assert "hunter2" not in refused.output
     assert isinstance(refused.exception, SystemExit)
+
+
+def test_the_doctor_says_that_a_workers_token_is_enough_to_train(lehr_at: Run, serve: Any) -> None:
+    url = serve(token="by environment").url
+    with Client(url, "by environment") as admin:
+        worker = admin.create_token("boxes", "worker").token
+    said = lehr_at(url, "doctor", "--token", worker).stdout
+    assert "server: answers, but this needs the role viewer; the token 'boxes' has worker" in said
+    assert "a worker's token is enough to train" in said
+    assert "set LEHR_TOKEN" in lehr_at(url, "doctor", "--token", "wrong").stdout
