@@ -27,14 +27,18 @@ from lehr_service.api import (
     health,
     plots,
     studies,
+    tokens,
     trials,
     workers,
 )
+from lehr_service.api.access import Access
 from lehr_service.api.changes import Changes
 from lehr_service.api.deps import Server, no_unknown_query
 from lehr_service.api.guard import Guard
+from lehr_service.api.identity import Keyring, Owners
 from lehr_service.api.replicas import Replicas
 from lehr_service.api.requests import Requests
+from lehr_service.bootstrap import connect, open_database
 from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError
 from lehr_service.lanes import Clock, Lanes
@@ -42,9 +46,10 @@ from lehr_service.metrics import Metrics
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings
 from lehr_service.storage import studies as study_rows
+from lehr_service.storage import tokens as token_rows
 from lehr_service.storage import workers as worker_rows
 from lehr_service.storage.schema import SchemaUnknown
-from lehr_service.storage.session import Database, is_fault, told
+from lehr_service.storage.session import is_fault, told
 from lehr_service.suggestions import Suggestions
 from lehr_service.web import pages, static_files
 
@@ -59,6 +64,7 @@ _TAGS = [
     {"name": "plots", "description": "figures for Plotly"},
     {"name": "workers", "description": "who trains, and how workers ask for trials"},
     {"name": "attempts", "description": "what the holder of a lease sends"},
+    {"name": "tokens", "description": "who may do what"},
     {"name": "health", "description": "for whoever watches the server"},
 ]
 _LONGEST_SWEEP_SECONDS = 1.0
@@ -104,38 +110,29 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         dependencies=[Depends(no_unknown_query)],
     )
     errors.install(app)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Requests, metrics=metrics)  # the last that is added is the outermost
     # The busiest are found first; trials' paths before studies'.
-    for part in (attempts, workers, trials, studies, events, exports, plots, health):
-        app.include_router(part.router)
-    for web in (pages, static_files):
-        app.include_router(web.router)
+    api = (attempts, workers, trials, studies, events, exports, plots, tokens, health)
+    routers = [part.router for part in (*api, pages, static_files)]
+    access = Access([*(route for router in routers for route in router.routes), *app.routes])
+    app.add_middleware(Guard, settings=settings, access=access, page_of=pages.refused)
+    app.add_middleware(Requests, metrics=metrics)  # the last that is added is the outermost
+    for router in routers:
+        app.include_router(router)
     return app
 
 
 def prepare(settings: Settings) -> None:
     """Make the database, or bring it to this version's schema. Exits with a sentence."""
     try:
-        database = _opened(settings)
-        try:
-            database.migrate()
-        finally:
-            database.close()
+        open_database(settings).close()
     except SchemaUnknown as error:
         raise SystemExit(str(error)) from error
     except (OSError, SQLAlchemyError) as error:
         raise SystemExit(f"the database cannot be used: {told(error)}") from error
 
 
-def _opened(settings: Settings) -> Database:
-    if not settings.database_url:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    return Database(settings.url, settings.database_connections, settings.database_wait_seconds)
-
-
 def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics) -> Server:
-    database = _opened(settings)
+    database = connect(settings)
     database.failed = metrics.fault
     database.migrate()
     sampling = {"database_url": settings.url, "most_trials": settings.mirror_trials, "hasten": True}
@@ -157,7 +154,19 @@ def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics)
     )
     readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
     writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="writer")
-    return Server(settings, database, lanes, changes, clock, readers, writers, suggestions, metrics)
+    return Server(
+        settings,
+        database,
+        lanes,
+        changes,
+        clock,
+        readers,
+        writers,
+        suggestions,
+        metrics,
+        Keyring(settings, database, clock),
+        Owners(database),
+    )
 
 
 async def _sweep_on(server: Server) -> None:
@@ -166,6 +175,8 @@ async def _sweep_on(server: Server) -> None:
     while True:
         try:
             await sweep(server)
+            if uses := server.keyring.take_uses():
+                await server.write(partial(token_rows.used, moments=uses))
         except ServiceError as error:
             log.warning("recovery will try again: %s", error)
         except Exception as error:  # trials would stay lost for as long as the server runs
@@ -207,8 +218,27 @@ class _UvicornServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def check_reach(settings: Settings) -> None:
+    """Raises SystemExit where anybody on the network could read and write everything."""
+    if settings.is_loopback or settings.insecure or settings.token is not None:
+        return
+    database = open_database(settings)
+    try:
+        with database.read() as connection:
+            known = token_rows.every(connection)
+    finally:
+        database.close()
+    if not known:
+        raise SystemExit(
+            f"host {settings.host} can be reached from other machines, and there are no tokens: "
+            "make one (lehr token create admin --role admin --local), set LEHR_TOKEN, "
+            "or listen on 127.0.0.1"
+        )
+
+
 def run(settings: Settings, listener: socket.socket | None = None) -> None:
     """Run one server process until it is told to stop, on a socket of its own or a given one."""
+    check_reach(settings)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -221,12 +251,23 @@ def run(settings: Settings, listener: socket.socket | None = None) -> None:
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,  # workers are heard more often, and need not connect anew
         loop="uvloop" if _has("uvloop") else "asyncio",
-        http="httptools" if _has("httptools") else "h11",
+        http=_protocol(),
+        ws="none",
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
     server = _UvicornServer(app, config)
     server.run(sockets=None if listener is None else [listener])
     if not server.started:
         raise SystemExit(1)
+
+
+def _protocol() -> type[asyncio.Protocol] | str:
+    if not _has("httptools"):
+        return "h11"  # it limits headers by itself
+    from lehr_service.protocol import PatientProtocol
+
+    return PatientProtocol
 
 
 def _has(package: str) -> bool:

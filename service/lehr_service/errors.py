@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -146,15 +147,71 @@ class Malformed(ServiceError):
 class Unauthorized(ServiceError):
     status, code = 401, "unauthorized"
 
-    def __init__(self) -> None:
-        super().__init__("send a valid token: Authorization: Bearer TOKEN")
+    def __init__(self, message: str = "send a valid token: Authorization: Bearer TOKEN") -> None:
+        super().__init__(message)
 
 
 class Forbidden(ServiceError):
     status, code = 403, "forbidden"
 
+
+class ForeignPage(Forbidden):
     def __init__(self) -> None:
         super().__init__("a page of another site must not change anything here")
+
+
+class ForeignName(Forbidden):
+    """A page of another site may have given its own name this machine's address."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"a server without tokens answers to localhost and 127.0.0.1, not to {host!a:.80}; "
+            "to reach it by that name, make a token: lehr token create"
+        )
+
+
+class RoleMissing(Forbidden):
+    def __init__(self, name: str, role: str, needed: str) -> None:
+        super().__init__(f"this needs the role {needed}; the token {name!r} has {role}")
+
+
+class OthersWorker(Forbidden):
+    def __init__(self) -> None:
+        super().__init__("this worker was registered with another token; only that one acts for it")
+
+
+class TooManyRequests(ServiceError):
+    """Nothing was done; the same request may be sent again later."""
+
+    status, code = 429, "too_many_requests"
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = max(1, math.ceil(seconds))
+
+
+class TokenUnknown(NotFound):
+    code = "token_unknown"
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"there is no token with the id {token_id!r:.80}")
+
+
+class LastAdmin(Conflict):
+    code = "last_admin"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this is the last admin token: make another one first, or revoke it on the server's "
+            "machine with: lehr token revoke --local"
+        )
+
+
+class HeadersTooLarge(ServiceError):
+    status, code = 431, "headers_too_large"
+
+    def __init__(self, count: int, size: int) -> None:
+        super().__init__(f"a request may have {count} headers, of {size} bytes together")
 
 
 class TooLarge(ServiceError):

@@ -15,7 +15,7 @@ import time
 from types import FrameType
 
 from lehr import logs
-from lehr_service.app import prepare, run
+from lehr_service.app import check_reach, prepare, run
 from lehr_service.metrics import SHARED
 from lehr_service.settings import Settings
 
@@ -29,6 +29,7 @@ def serve(settings: Settings) -> None:
     """Run the server, in as many processes as the settings say, until it is told to stop."""
     logs.configure(settings.log_format, settings.log_level)
     prepare(settings)
+    check_reach(settings)
     if settings.replicas == 1:
         run(settings)
         return

@@ -6,6 +6,8 @@ import uuid
 
 import pytest
 
+from lehr_service.app import check_reach
+from lehr_service.bootstrap import LocalTokens
 from lehr_service.settings import Settings
 
 STUDIES = "/v1/studies"
@@ -429,6 +431,8 @@ GET,POST /v1/workers
 POST /v1/workers/{worker_id}/heartbeat
 POST /v1/workers/{worker_id}/claim
 POST /v1/workers/{worker_id}/drain
+GET,POST /v1/tokens
+DELETE /v1/tokens/{token_id}
 POST /v1/attempts/{token}/reports
 POST /v1/attempts/{token}/complete
 POST /v1/attempts/{token}/fail
@@ -500,15 +504,20 @@ def test_a_wrong_token_is_refused_before_the_body_is_looked_at(serve):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", ""])
-def test_beyond_loopback_a_token_is_needed(host):
-    with pytest.raises(ValueError, match="set a token"):
-        Settings(host=host)
-    assert Settings(host=host, token="secret-token").host == host
+def test_beyond_loopback_a_token_is_needed(host, tmp_path):
+    with pytest.raises(SystemExit, match="there are no tokens"):
+        check_reach(Settings(host=host, home=tmp_path))
+    for given in ({"token": "secret-token"}, {"insecure": True}):
+        check_reach(Settings(host=host, home=tmp_path, **given))
+    with LocalTokens(Settings(home=tmp_path)) as tokens:
+        tokens.create_token("me", "admin")
+    check_reach(Settings(host=host, home=tmp_path))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_on_loopback_no_token_is_needed(host):
-    assert Settings(host=host).token is None
+def test_on_loopback_no_token_is_needed(host, tmp_path):
+    check_reach(Settings(host=host, home=tmp_path / "not made"))
+    assert not (tmp_path / "not made").exists()
 
 
 @pytest.mark.parametrize(

@@ -258,3 +258,53 @@ def test_one_signs_in_and_tabs_work_with_the_keyboard(
     page.goto("/docs")
     page.wait_for_selector("#swagger .opblock[id*=stream]")
     assert not me.complaints
+
+
+def test_tokens_are_made_shown_once_and_revoked(
+    serve: Any, reader: Callable[..., Reader], wait_for: Any
+) -> None:
+    server = serve()
+    me = reader(server.url, permissions=["clipboard-read", "clipboard-write"])
+    page = me.page
+    page.goto("/tokens")
+    assert "There are no tokens, so everybody on this machine" in page.inner_text("main")
+    me.accessible()
+    page.fill("input[name=name]", "me")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#made:not([hidden])")
+    token = page.inner_text("#made-token")
+    assert token.startswith("lehr_")
+    page.click("#made button")
+    page.wait_for_selector("#message >> text=copied")
+    assert page.evaluate("navigator.clipboard.readText()") == token
+    page.wait_for_selector("#live-tokens .badge.valid")
+    me.accessible()
+    assert server.http.get("/v1/studies").status_code == 401, "the first token closes the server"
+    page.goto("/tokens")  # who made it is signed in with it
+    assert token not in page.content()
+    page.fill("input[name=name]", "boxes")
+    page.select_option("select[name=role]", "worker")
+    page.select_option("select[name=expires_in]", "90d")
+    page.click("text=Make a token")
+    page.wait_for_selector("#live-tokens >> text=boxes")
+    page.click("#live-tokens tr:has-text('boxes') button")
+    page.wait_for_selector("#live-tokens .badge.revoked")
+    me.complaints.clear()
+    page.click("#live-tokens tr:has-text('me') button")
+    page.wait_for_selector("#message >> text=the last admin")
+    me.complaints.clear()  # a browser complains of the 409
+    phone = reader(server.url, viewport=PHONE, color_scheme="dark")
+    phone.page.goto("/tokens")
+    phone.page.wait_for_url("**/sign-in")
+    phone.page.fill("#token", token)
+    phone.page.keyboard.press("Enter")
+    phone.page.wait_for_url(server.url + "/")
+    phone.page.goto("/tokens")
+    phone.fits()
+    phone.accessible()
+    phone.page.click("#sign-out")
+    phone.page.wait_for_url("**/sign-in")
+    phone.page.goto("/")
+    phone.page.wait_for_url("**/sign-in")
+    assert not me.complaints
+    assert not phone.complaints

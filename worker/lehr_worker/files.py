@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -32,6 +32,13 @@ class UnknownPlace(ValueError):
     """A URL that nothing installed here can open."""
 
 
+def _checked(name: str) -> str:
+    """The name of a folder or file, which cannot lead anywhere else. Raises ValueError."""
+    if name in ("", ".", "..") or any(character in name for character in "/\\\x00"):
+        raise ValueError(f"{name!r:.100} is not a name of a folder or file")
+    return name
+
+
 def open_files(place: str) -> Files:
     """The files under a folder, a ``file://`` URL, or any other URL that fsspec knows.
 
@@ -52,23 +59,23 @@ class Disk:
 
     def names(self, folder: str) -> list[str]:
         try:
-            return os.listdir(self._root / folder)
+            return os.listdir(self._place(folder) if folder else self._root)
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def read(self, folder: str, name: str) -> bytes:
-        return (self._root / folder / name).read_bytes()
+        return self._place(folder, name).read_bytes()
 
     def write(self, folder: str, name: str, content: bytes) -> None:
-        place = self._root / folder
+        place, file_name = self._place(folder), _checked(name)
         place.mkdir(parents=True, exist_ok=True)
-        unfinished = place / f".{name}.{uuid4().hex}"
+        unfinished = place / f".{file_name}.{uuid4().hex}"
         try:
             with unfinished.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.replace(place / name)
+            unfinished.replace(place / file_name)
         except BaseException:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
@@ -76,11 +83,14 @@ class Disk:
         _flush_names(place)
 
     def delete(self, folder: str, name: str) -> None:
-        (self._root / folder / name).unlink(missing_ok=True)
+        self._place(folder, name).unlink(missing_ok=True)
 
     def remove(self, folder: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self._root / folder)
+            shutil.rmtree(self._place(folder))
+
+    def _place(self, *names: str) -> Path:
+        return self._root.joinpath(*map(_checked, names))
 
 
 class Objects:
@@ -96,7 +106,7 @@ class Objects:
             raise UnknownPlace(str(error)) from error
 
     def names(self, folder: str) -> list[str]:
-        place = self._path(folder)
+        place = self._path(folder) if folder else self._root.rstrip("/")
         self._system.invalidate_cache(place)  # other workers write there, too
         try:
             return [path.rpartition("/")[2] for path in self._system.ls(place, detail=False)]
@@ -120,8 +130,8 @@ class Objects:
         with contextlib.suppress(FileNotFoundError):
             self._system.rm(self._path(folder), recursive=True)
 
-    def _path(self, *parts: Any) -> str:
-        return "/".join([self._root.rstrip("/"), *parts])
+    def _path(self, *names: str) -> str:
+        return "/".join([self._root.rstrip("/"), *map(_checked, names)])
 
 
 def _flush_names(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lehr.cli import db, study, study_range_tests, worker
+from lehr.cli import db, study, study_range_tests, token, worker
 from lehr.cli.doctor import doctor
 from lehr.cli.range_test import range_test
 from lehr.cli.serve import serve
@@ -48,3 +48,4 @@ study.app.command("range-tests")(study_range_tests.range_tests)
 app.add_typer(study.app, name="study")
 app.add_typer(worker.app, name="worker")
 app.add_typer(db.app, name="db")
+app.add_typer(token.app, name="token")

@@ -29,6 +29,8 @@ Token = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the server sends it.")]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.")]
 
+_NO_TOKEN = 401
+
 
 @contextmanager
 def connected(
@@ -52,7 +54,7 @@ def explained() -> Iterator[None]:
 def _hint(error: LehrError) -> str:
     if isinstance(error, ServerUnreachable):
         return "; start one with: lehr serve"
-    if isinstance(error, Unauthorized):
+    if isinstance(error, Unauthorized) and error.status == _NO_TOKEN:
         return " (give --token, or set LEHR_TOKEN)"
     return ""
 

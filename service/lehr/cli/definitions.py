@@ -13,6 +13,7 @@ import yaml
 from lehr.errors import LehrError
 
 STDIN = "-"
+_MOST_VALUES = 100_000
 
 
 class DefinitionUnreadable(LehrError):
@@ -88,6 +89,11 @@ class _Loader(yaml.SafeLoader):
     PyYAML reads by YAML 1.1, where ``1e-3`` is text, ``010`` is eight and ``no`` is false.
     """
 
+    def construct_document(self, node: yaml.Node) -> Any:
+        if _size(node, {}) > _MOST_VALUES:
+            raise _wrong(node, f"aliases make more than {_MOST_VALUES:,} values of this")
+        return super().construct_document(node)
+
     def mapping(self, node: yaml.Node) -> dict[str, Any]:
         if not isinstance(node, yaml.MappingNode):
             raise _wrong(node, "a mapping is expected here")
@@ -108,6 +114,22 @@ class _Loader(yaml.SafeLoader):
 
     def refuse(self, node: yaml.Node) -> None:
         raise _wrong(node, f"the tag {node.tag!r:.80} is not allowed here")
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for; what has several aliases counts for each."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = 1  # of itself, should it be in itself
+    children = [part for child in _children(node) for part in child]
+    known[id(node)] = 1 + sum(_size(child, known) for child in children)
+    return known[id(node)]
+
+
+def _children(node: yaml.Node) -> list[tuple[yaml.Node, ...]]:
+    if isinstance(node, yaml.MappingNode):
+        return list(node.value)
+    return [(child,) for child in node.value] if isinstance(node, yaml.SequenceNode) else []
 
 
 def _wrong(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:

@@ -58,6 +58,9 @@ def doctor(as_json: AsJson = False, server: Server = None, token: Token = None) 
         raise typer.Exit(1)
 
 
+_FORBIDDEN = 403
+
+
 def _print(finding: Finding) -> None:
     sign = typer.style(_SIGNS[finding.state], fg=_COLOURS[finding.state])
     typer.echo(f"{sign} {finding.what}: {finding.says}")
@@ -95,7 +98,13 @@ def _server(server: str | None, token: str | None) -> Iterator[Finding]:
         do = "start one with: lehr serve; or say where it is: LEHR_SERVER=http://host:8642"
         yield Finding("server", "wrong", str(error), do)
     except Unauthorized as error:
-        yield Finding("server", "wrong", str(error), "set LEHR_TOKEN to the server's token")
+        if error.status == _FORBIDDEN:  # it is known there
+            do = "a worker's token is enough to train; give a viewer's to have more looked at"
+            yield Finding("server", "note", f"answers, but {error}", do)
+        else:
+            yield Finding(
+                "server", "wrong", str(error), "set LEHR_TOKEN to a token of the server's"
+            )
     except LehrError as error:
         yield Finding("server", "wrong", str(error), "look into the server's log")
 

@@ -29,7 +29,8 @@ def serve(
         str | None,
         typer.Option(
             envvar="LEHR_HOST",
-            help="Address to listen on, by default 127.0.0.1; another one needs a token.",
+            help="Address to listen on, by default 127.0.0.1; another one needs tokens "
+            "(lehr token create).",
         ),
     ] = None,
     port: Annotated[
@@ -53,7 +54,39 @@ def serve(
     token: Annotated[
         str | None,
         typer.Option(
-            envvar="LEHR_TOKEN", help="Token that every request must carry; rather set LEHR_TOKEN."
+            envvar="LEHR_TOKEN",
+            help="An admin's token, beside those that lehr token create makes; rather set "
+            "LEHR_TOKEN.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure",
+            envvar="LEHR_INSECURE",
+            help="Listen beyond this machine without any token: everybody who can reach the port "
+            "may read, change and delete everything.",
+        ),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LEHR_TLS_CERTIFICATE",
+            help="PEM file of the certificate and those it is signed by: serves HTTPS only.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LEHR_TLS_KEY", help="PEM file of its key, if that is not in the same file."
+        ),
+    ] = None,
+    requests_per_second: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LEHR_REQUESTS_PER_SECOND",
+            help="Requests of one token, or one address without, beyond which a server process "
+            "answers 429, by default 5000.",
         ),
     ] = None,
     body_bytes: Annotated[
@@ -136,7 +169,7 @@ def serve(
 ) -> None:
     """Run the server: web pages, REST API and database, which is created and migrated as needed.
 
-    Example: LEHR_TOKEN=... lehr serve --host 0.0.0.0 --database-url postgresql://lehr@db/lehr
+    Example: lehr serve --host 0.0.0.0 --database-url postgresql://lehr@db/lehr
     """
     given = {name: value for name, value in locals().items() if value is not None}
     with needs_extra("serve", "service"):

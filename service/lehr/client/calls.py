@@ -14,12 +14,13 @@ from pydantic import BaseModel
 from lehr.client.connection import Connection, M, Request
 from lehr.errors import LehrError
 from lehr.wire.studies import StudyPage
+from lehr.wire.tokens import TokenPage
 from lehr.wire.trials import TrialPage
 from lehr.wire.workers import WorkerPage
 
 DEFAULT_SERVER = "http://127.0.0.1:8642"
 
-P = TypeVar("P", StudyPage, TrialPage, WorkerPage)
+P = TypeVar("P", StudyPage, TrialPage, WorkerPage, TokenPage)
 
 
 class Calls:
@@ -35,6 +36,7 @@ class Calls:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
         now: Callable[[], float] = time.monotonic,
+        ca_file: str | None = None,
     ) -> None:
         self._now = now
         self._connection = Connection(
@@ -45,6 +47,7 @@ class Calls:
             transport,
             sleep,
             now,
+            ca_file or os.environ.get("LEHR_CA_FILE"),
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from lehr.wire.errors import ErrorAnswer
 M = TypeVar("M", bound=BaseModel)
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_TOO_MANY = 429  # the server did nothing
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 10.0
 
@@ -63,6 +65,7 @@ class Connection:
         transport: httpx.BaseTransport | None,
         sleep: Callable[[float], object],
         now: Callable[[], float],
+        ca_file: str | None = None,
     ) -> None:
         servers = [_server_url(each) for each in server.split(",") if each.strip()]
         self._servers = servers or [_server_url(server)]
@@ -77,6 +80,7 @@ class Connection:
                 headers=_headers(token),
                 transport=transport,
                 trust_env=not _is_loopback(url),
+                verify=_trusted(ca_file) if ca_file and url.startswith("https:") else True,
             )
             for url in self._servers
         ]
@@ -94,10 +98,11 @@ class Connection:
         """The answer to a request, sent again while that is safe and may help.
 
         A repeatable request is sent again after any failed connection and after 429, 502, 503 and
-        504; any other only if it cannot have reached the server. Waits double from 0.2 to 10 s,
-        with jitter, last at least the server's ``Retry-After``, and end after ``retry_seconds``, or
-        when ``sleep`` answers that it was interrupted (as ``threading.Event.wait`` does). Where
-        there are several servers, each is tried before a wait.
+        504; any other after 429, or if it cannot have reached the server. Waits double from 0.2 to
+        10 s, with jitter, last at least the server's ``Retry-After``, and end after
+        ``retry_seconds``, or when ``sleep`` answers that it was interrupted (as
+        ``threading.Event.wait`` does). Where there are several servers, each is tried before a
+        wait.
         """
         return self._repeated(request, self._send_once)
 
@@ -195,8 +200,19 @@ class Connection:
         return response
 
 
+def _trusted(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise LehrError(
+            f"{ca_file!r} (LEHR_CA_FILE) is no file of certificates in PEM: "
+            f"{error.strerror or error}"
+        ) from error
+
+
 def _may_repeat(request: Request, error: LehrError) -> bool:
-    return request.repeatable or isinstance(error.__cause__, _UNSENT)
+    was_turned_away = isinstance(error, Unavailable) and error.status == _TOO_MANY
+    return request.repeatable or was_turned_away or isinstance(error.__cause__, _UNSENT)
 
 
 def _raise_unless_success(response: httpx.Response) -> None:

@@ -14,11 +14,13 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Path, Request, Response
 from pydantic import AfterValidator, BaseModel
 from sqlalchemy import Connection
+from starlette.types import Scope
 
 from lehr.wire.base import one_of
 from lehr.wire.errors import ErrorAnswer
 from lehr_service.api.cached import Cached
 from lehr_service.api.changes import Changes
+from lehr_service.api.identity import Keyring, Owners, Principal, who_sent
 from lehr_service.errors import (
     AttemptUnknown,
     Invalid,
@@ -52,6 +54,8 @@ class Server:
     writers: ThreadPoolExecutor  # their own, for a database that is locked can still be read
     suggestions: Suggestions
     metrics: Metrics
+    keyring: Keyring
+    owners: Owners
     looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
     readiness: Cached[str | None] = field(default_factory=lambda: Cached(1.0))
@@ -110,10 +114,19 @@ class Server:
             raise AttemptUnknown from None
 
 
+def server_of(scope: Scope) -> Server:
+    """The server that a request has reached."""
+    found: Server = scope["app"].state.server
+    return found
+
+
 async def server(request: Request) -> Server:
     """Async, like all dependencies here: FastAPI runs others in a thread, at twice the cost."""
-    found: Server = request.app.state.server
-    return found
+    return server_of(request.scope)
+
+
+async def sender(request: Request) -> Principal:
+    return who_sent(request.scope)
 
 
 def answer(model: BaseModel, status: int = 200) -> Response:
@@ -147,6 +160,7 @@ async def no_unknown_query(request: Request) -> None:
 
 
 Here = Annotated[Server, Depends(server)]
+Who = Annotated[Principal, Depends(sender)]
 StudyName = Annotated[str, Path(), AfterValidator(_study_name)]
 TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 WorkerId = Annotated[str, Path(), AfterValidator(_worker_id)]

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from lehr.wire.errors import ErrorAnswer, ErrorBody, found_wrong
-from lehr_service.errors import Invalid, Malformed, ServiceError, Unavailable
+from lehr_service.errors import Invalid, Malformed, ServiceError, TooManyRequests, Unavailable
 from lehr_service.storage.session import FileGone, told
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed"}
 def respond(error: ServiceError, headers: dict[str, str] | None = None) -> Response:
     """The answer to a refused request."""
     headers = dict(headers or {})
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooManyRequests):
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"

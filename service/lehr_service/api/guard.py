@@ -1,44 +1,66 @@
-"""The gate before the application: tokens, media types, body sizes, text that can be stored."""
+"""The gate before the application: who sends, how often and what, before any of it is used."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lehr_service.api import audit
+from lehr_service.api.access import Access, Found, Least
+from lehr_service.api.answers import Answer, Interrupted
+from lehr_service.api.deps import server_of
 from lehr_service.api.errors import respond
+from lehr_service.api.identity import LOOPBACK, WHO, sender_of
 from lehr_service.api.lean import PARSED
+from lehr_service.api.rates import BURST_SECONDS, Rates, address_of
 from lehr_service.errors import (
-    Forbidden,
+    ForeignName,
+    ForeignPage,
+    HeadersTooLarge,
     Malformed,
+    RoleMissing,
     ServiceError,
     TooLarge,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     WrongMediaType,
 )
-from lehr_service.settings import Settings
+from lehr_service.settings import Settings, is_loopback
 
 COOKIE = "lehr_token"
 """Where the pages keep the token of who signed in."""
 
-_OPEN = ("/healthz", "/readyz", "/sign-in")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _DEEPEST = 32  # levels of objects and lists; a study definition has about 7
+_MOST_HEADERS = 100
+_HEADER_BYTES = 32 * 2**10
+_SIGN_IN_BYTES = 4 * 2**10  # a body that is read before anybody is known
 
 
 class Guard:
     """ASGI middleware that refuses before anything is parsed or stored."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        access: Access,
+        page_of: Callable[[ServiceError], Response],
+    ) -> None:
+        """``page_of`` shows a refusal to a person in a browser."""
+        self._app, self._settings, self._access, self._page_of = app, settings, access, page_of
+        rate = settings.requests_per_second
+        self._rates = Rates(rate, rate * BURST_SECONDS)
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,37 +68,71 @@ class Guard:
             await self._app(scope, receive, send)
             return
         self._open += 1
+        answer = Answer(scope, send)
+        found = self._access.find(scope)
         try:
-            await self._admit(scope, receive, send)
+            await self._answer(scope, receive, answer, found)
         finally:
             self._open -= 1
+            audit.note(scope, found, sender_of(scope), answer.status)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, answer: Answer, found: Found | None
+    ) -> None:
         try:
-            if self._open > self._settings.open_requests:
-                raise Unavailable("too many requests are under way")
-            _check_origin(scope)
-            self._check_token(scope)
-            body = await self._body(scope, receive)
+            body = await self._admit(scope, receive, answer, found)
+            await self._app(scope, _Replay(body, receive), answer)
         except ServiceError as refusal:
-            answer = respond(refusal)
-            if isinstance(refusal, Unauthorized) and _is_reader(scope):
-                answer = RedirectResponse("/sign-in", 303)
-            await answer(scope, receive, send)
-            return
-        await self._app(scope, _Replay(body, receive), send)
+            await answer.end_with(self._shown(scope, refusal), receive)
+        except Interrupted as interruption:
+            await answer.end_with(self._shown(scope, interruption.refusal), receive)
 
-    def _check_token(self, scope: Scope) -> None:
-        if self._settings.token is None or _is_open(scope["path"]):
-            return
-        if not self._settings.admits(_given_token(Headers(scope=scope))):
+    async def _admit(
+        self, scope: Scope, receive: Receive, answer: Answer, found: Found | None
+    ) -> bytes:
+        """The body of a request that may pass. Raises ServiceError."""
+        if self._open > self._settings.open_requests:
+            raise Unavailable("too many requests are under way")
+        _check_headers(scope)
+        _check_origin(scope)
+        is_known = found is None or found.least is not Least.ANYONE
+        if is_known:
+            await self._check_sender(scope, answer, found)
+        return await self._body(scope, receive, is_known)
+
+    async def _check_sender(self, scope: Scope, answer: Answer, found: Found | None) -> None:
+        """Who it is, that it is not too often, and that it may. Raises ServiceError."""
+        here, address = server_of(scope), address_of(scope.get("client"))
+        who = await here.keyring.identify(_given_token(Headers(scope=scope)), address)
+        wait = self._rates.take((who and who.token_id) or address)
+        if wait:
+            raise TooManyRequests("too many requests: send fewer, or wait in between", wait)
+        if who is None:
             raise Unauthorized
+        if who is LOOPBACK:
+            _check_host(scope)
+        scope[WHO] = who
+        if found is None or found.least is not Least.ADMIN:  # an admin may end the own token
+            answer.while_valid(here.keyring, who)
+        if found is None:
+            return
+        if not found.least.admits(who.role):
+            raise RoleMissing(who.name, who.role, str(found.least))
+        await here.owners.check(who, found.params)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    def _shown(self, scope: Scope, refusal: ServiceError) -> Response:
+        if not _is_reader(scope):
+            return respond(refusal)
+        if isinstance(refusal, Unauthorized):
+            return RedirectResponse("/sign-in", 303)
+        return self._page_of(refusal)
+
+    async def _body(self, scope: Scope, receive: Receive, is_known: bool) -> bytes:
         if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
             return b""
         is_binary = scope["method"] == "PUT"
         limit = self._settings.checkpoint_bytes if is_binary else self._settings.body_bytes
+        limit = limit if is_known else min(limit, _SIGN_IN_BYTES)
         body = await _read(receive, limit, Headers(scope=scope).get("content-length"))
         if is_binary or not body:
             return body
@@ -85,10 +141,6 @@ class Guard:
             raise WrongMediaType("application/json")
         scope[PARSED] = _checked_json(body)
         return body
-
-
-def _is_open(path: str) -> bool:
-    return path in _OPEN or path.startswith("/static/")
 
 
 def _given_token(headers: Headers) -> str:
@@ -108,7 +160,7 @@ def _is_reader(scope: Scope) -> bool:
 def _check_origin(scope: Scope) -> None:
     """Refuse what a page of another site makes a browser send; other clients send no such header.
 
-    Raises Forbidden.
+    Raises ForeignPage.
     """
     if scope["method"] in _SAFE:
         return
@@ -119,7 +171,36 @@ def _check_origin(scope: Scope) -> None:
     else:
         is_ours = site in ("same-origin", "none")
     if not is_ours:
-        raise Forbidden
+        raise ForeignPage
+
+
+def _check_headers(scope: Scope) -> None:
+    """Raises HeadersTooLarge."""
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    size += len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if len(headers) > _MOST_HEADERS or size > _HEADER_BYTES:
+        raise HeadersTooLarge(_MOST_HEADERS, _HEADER_BYTES)
+
+
+@lru_cache(maxsize=256)
+def _is_this_machine(host: str) -> bool:
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
+
+
+def _check_host(scope: Scope) -> None:
+    """Refuse a name that somebody else may have given this machine's address.
+
+    Else any page that a person here looks at could read and write all there is: its browser takes
+    it for a page of this server. Raises ForeignName.
+    """
+    host = Headers(scope=scope).get("host", "localhost")
+    if not _is_this_machine(host):
+        raise ForeignName(host)
 
 
 async def _read(receive: Receive, limit: int, announced: str | None) -> bytes:

@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from lehr_service.api.identity import who_sent
 from lehr_service.errors import ServiceError
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -23,7 +24,7 @@ PARSED = "lehr.json"  # in the scope: the body as the guard has read it
 
 
 class LeanRoute(APIRoute):
-    """For an endpoint that takes path parameters, one body model and the running server."""
+    """For an endpoint that takes path parameters, one body model, the running server, and who."""
 
     def get_route_handler(self) -> Handler:
         usual = super().get_route_handler()
@@ -34,6 +35,7 @@ class LeanRoute(APIRoute):
         names = self.param_convertors.keys()
         paths = {name: TypeAdapter(hints[name]).validator.validate_python for name in names}
         validate, endpoint = TypeAdapter(model).validator.validate_python, self.endpoint
+        asks_who = "who" in hints
 
         async def handle(request: Request) -> Response:
             scope = request.scope
@@ -42,6 +44,8 @@ class LeanRoute(APIRoute):
                     return await usual(request)
                 given = {n: check(scope["path_params"][n]) for n, check in paths.items()}
                 body = validate(scope[PARSED])
+                if asks_who:
+                    given["who"] = who_sent(scope)
             except (KeyError, ServiceError, ValidationError):
                 return await usual(request)
             answered: Response = await endpoint(

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
+from lehr.wire.tokens import Role
 from lehr.wire.workers import (
     AnyLease,
     Claim,
@@ -21,7 +22,7 @@ from lehr.wire.workers import (
 )
 from lehr.wire.workers import Worker as WorkerView
 from lehr_service.api.claims import claim as claim_trial
-from lehr_service.api.deps import Here, Server, WorkerId, answer, refuses
+from lehr_service.api.deps import Here, Server, Who, WorkerId, answer, refuses
 from lehr_service.api.lean import LeanRoute
 from lehr_service.domain.attempt import Attempt
 from lehr_service.errors import Invalid, WorkerUnknown
@@ -35,8 +36,8 @@ _LISTED = 10_000
 
 
 @router.post("", status_code=201, response_model=Registered, responses=refuses(400))
-async def register(registration: Registration, here: Here) -> Response:
-    """Register a worker; its id is for this run of it."""
+async def register(registration: Registration, here: Here, who: Who) -> Response:
+    """Register a worker; its id is for this run of it, and for the token that it came with."""
     _check_schemas(registration.tasks)
     now, lease = here.clock(), here.settings.lease_seconds
     worker = workers.Worker(
@@ -51,8 +52,10 @@ async def register(registration: Registration, here: Here) -> Response:
         registered_at=now,
         heard_at=now,
         deadline=now + lease,
+        token_id=who.token_id,
     )
     await here.write(lambda c: workers.add(c, worker))
+    here.owners.note(worker.id, who)
     return answer(
         Registered(
             id=worker.id,
@@ -127,13 +130,17 @@ async def heartbeat(worker_id: WorkerId, beat: Heartbeat, here: Here) -> Respons
     response_model=AnyLease,
     responses={204: {"description": "nothing to do"}, **refuses(400, 404)},
 )
-async def claim(worker_id: WorkerId, wanted: Claim, here: Here) -> Response:
+async def claim(worker_id: WorkerId, wanted: Claim, here: Here, who: Who) -> Response:
     """Ask for work, waiting up to ``wait`` seconds; the same request id gets the same lease.
 
     A range test has ``kind: range_test`` in its lease, and goes to workers with that ability only.
     """
     lease = await claim_trial(here, worker_id, str(wanted.request_id), wanted.wait)
-    return Response(status_code=204) if lease is None else answer(lease)
+    if lease is None:
+        return Response(status_code=204)
+    if who.role is Role.WORKER:  # an admin may act for a worker of another token
+        here.owners.note(lease.token, who)
+    return answer(lease)
 
 
 @router.post("/{worker_id}/drain", response_model=WorkerView, responses=refuses(404))

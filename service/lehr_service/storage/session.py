@@ -223,6 +223,7 @@ def _postgres(url: str, connections: int, wait_seconds: float) -> Engine:
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=wait_seconds,
+        hide_parameters=True,  # leases' tokens are among them, and errors are logged
         connect_args={name: value for name, value in usual.items() if name not in given},
     )
 
@@ -240,6 +241,7 @@ def _sqlite(url: str, begin: str, pool_size: int, wait_seconds: float) -> Engine
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=wait_seconds,
+        hide_parameters=True,
         connect_args={"timeout": wait_seconds, "check_same_thread": False},
     )
 

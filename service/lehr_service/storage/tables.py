@@ -124,7 +124,21 @@ workers = Table(
     Column("registered_at", Double, nullable=False),
     Column("heard_at", Double, nullable=False),
     Column("deadline", Double, nullable=False),
+    Column("token_id", String(16)),  # of the token that registered it, if it was one of `tokens`
     Index(None, "lost", "deadline"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the token
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("last_used_at", Double),
+    Column("revoked_at", Double),
 )
 
 attempts = Table(

@@ -26,6 +26,7 @@ class Worker:
     registered_at: float
     heard_at: float
     deadline: float
+    token_id: str | None = None
 
 
 _GET = select(workers).where(workers.c.id == bindparam("id"))

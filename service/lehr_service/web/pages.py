@@ -16,15 +16,20 @@ from lehr import examples
 from lehr.cli.definitions import DefinitionUnreadable, read_definition
 from lehr.errors import LehrError
 from lehr.wire.studies import StudyState
+from lehr.wire.tokens import Role
 from lehr.wire.trials import TrialState
 from lehr_service.api import paging
+from lehr_service.api.access import Least
 from lehr_service.api.deps import Here, StudyName, TrialNumber
-from lehr_service.api.errors import invalid
+from lehr_service.api.errors import invalid, respond
 from lehr_service.api.guard import COOKIE
-from lehr_service.errors import Invalid, NotFound, ServiceError, Unauthorized
+from lehr_service.api.identity import sender_of
+from lehr_service.api.rates import address_of
+from lehr_service.errors import Forbidden, Invalid, NotFound, ServiceError, Unauthorized
+from lehr_service.operations import tokens as operations
 from lehr_service.storage.trials import OrderBy
 from lehr_service.web import views
-from lehr_service.web.render import page
+from lehr_service.web.render import page, reader
 from lehr_service.web.static_files import address
 from lehr_service.web.views import TABS, Asked
 
@@ -38,12 +43,13 @@ class _PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
+            reader.set(sender_of(request.scope))
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                return _refused(invalid(list(error.errors())))
+                return refused(invalid(list(error.errors())))
             except ServiceError as error:
-                return _refused(error)
+                return refused(error)
 
         return handled
 
@@ -55,7 +61,8 @@ _Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Cursor = Annotated[str, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$")]
 
 
-def _refused(error: ServiceError) -> Response:
+def refused(error: ServiceError) -> Response:
+    """A refusal as a page."""
     return _page("error.html", error.status, error=error)
 
 
@@ -146,6 +153,13 @@ class Written(BaseModel):
     text: str
 
 
+@router.get("/tokens")
+async def tokens_page(here: Here) -> Response:
+    shown = await here.read(operations.listed)
+    is_open, now = await here.keyring.is_open(), here.clock()
+    return _page("tokens.html", tokens=shown, roles=list(Role), is_open=is_open, now=now)
+
+
 @router.post("/pages/definition")
 async def read_text(written: Written) -> Response:
     """YAML as JSON, for browsers cannot read it; the reader is that of ``lehr study create``."""
@@ -168,9 +182,14 @@ async def sign_in_page() -> Response:
 @router.post("/sign-in")
 async def sign_in(given: SignIn, request: Request, here: Here) -> Response:
     """Keep a token in a cookie that scripts cannot read and other sites cannot send."""
-    if not here.settings.admits(given.token):
-        refusal = Unauthorized()
-        return JSONResponse(refusal.answer().model_dump(mode="json"), refusal.status)
+    try:
+        who = await here.keyring.identify(given.token, address_of(request.scope.get("client")))
+        if who is None:
+            raise Unauthorized("this token is not known here")
+        if not Least.VIEWER.admits(who.role):
+            raise Forbidden("this is the token of a worker, which cannot read pages")
+    except ServiceError as refusal:
+        return respond(refusal)
     response = Response(status_code=204)
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, given.token, httponly=True, samesite="strict", secure=secure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -14,15 +15,18 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    # Plotly writes style attributes and a style element; scripts are files of this server only.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
+from lehr_service.api.access import Least
+from lehr_service.api.identity import INSECURE, LOOPBACK, Principal
+
+reader: ContextVar[Principal | None] = ContextVar("reader", default=None)
+"""Who reads the page that is being made."""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data: blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# Plotly and Swagger write style attributes and style elements; nothing else here does.
+_DRAWN = ("study.html", "trial.html", "compare.html", "range_tests.html", "docs.html")
 _WIDTH, _HEIGHT = 120, 28
 _NOTHING = "\u2013"
 
@@ -30,7 +34,22 @@ _NOTHING = "\u2013"
 def page(template: str, status: int = 200, **shown: Any) -> Response:
     """A page from a template; everything in ``shown`` is escaped."""
     body = _environment.get_template(template).render(shown)
-    return HTMLResponse(body, status, _HEADERS)
+    styles = " 'unsafe-inline'" if template in _DRAWN else ""
+    policy = _POLICY.format(styles=styles)
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
+    return HTMLResponse(body, status, headers)
+
+
+def may(least: str) -> bool:
+    """Whether the reader has at least this role; buttons for others are not shown."""
+    who = reader.get()
+    return who is not None and Least[least.upper()].admits(who.role)
+
+
+def signed_in() -> bool:
+    """Whether the reader came with a token."""
+    who = reader.get()
+    return who is not None and who not in (LOOPBACK, INSECURE)
 
 
 def number(value: float | None) -> str:
@@ -109,6 +128,8 @@ _environment.filters.update(
     number=number, short=short, seconds=seconds, moment=moment, yaml=as_yaml
 )
 _environment.globals |= {
+    "may": may,
+    "signed_in": signed_in,
     "took": took,
     "sparkline": sparkline,
     "version": version("lehr"),

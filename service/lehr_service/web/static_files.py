@@ -48,7 +48,6 @@ def static(name: str, request: Request, v: str = "") -> Response:
     kept = "public, max-age=31536000, immutable" if v else "no-cache"
     headers = {
         "Cache-Control": kept,
-        "X-Content-Type-Options": "nosniff",
         "Vary": "Accept-Encoding",
     }
     takes = "gzip" in request.headers.get("accept-encoding", "")

@@ -48,7 +48,7 @@ def test_every_setting_of_the_server_is_an_option_and_a_variable() -> None:
     for name, option in found.items():
         assert option.envvar == f"LEHR_{name.upper()}"
         default = Settings.model_fields[name].default
-        if isinstance(default, int | float):
+        if isinstance(default, int | float) and not isinstance(default, bool):
             assert f"by default {default:g}." in option.help.replace(";", ".") or (
                 f"by default {default}" in option.help
             )
@@ -69,7 +69,10 @@ def test_the_server_gets_what_was_given_and_nothing_else(
     ("arguments", "said"),
     [
         (["--port", "70000"], "--port: "),
-        (["--host", "0.0.0.0"], "set a token"),
+        (["--tls-key", "key.pem"], "tls_key needs its tls_certificate"),
+        (["--tls-certificate", "none.pem"], "must be a certificate and its key in PEM"),
+        (["--requests-per-second", "0"], "--requests-per-second: "),
+        (["--database-url", "postgres//u:secret@h/d"], "--database-url: is no database URL"),
         (["--lease-seconds", "1"], "lease_seconds must be above"),
         (["--token", "short"], "--token: "),
     ],
@@ -79,7 +82,21 @@ def test_settings_that_cannot_be_are_a_wrong_use(
 ) -> None:
     refused = lehr_at(SERVER, "serve", *arguments)
     assert (refused.exit_code, served) == (2, [])
-    assert said in refused.stderr
+    assert said in " ".join(refused.stderr.replace("│", "").split())
+    assert "secret" not in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--port", "x"]])
+def test_secrets_of_the_environment_are_not_repeated(
+    lehr_at: Run, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEHR_TOKEN", "the secret hunter2")
+    monkeypatch.setenv("LEHR_DATABASE_URL", "postgresql://lehr:hunter2@h/d")
+    said = lehr_at(SERVER, "serve", *arguments).output
+    assert "serve" in said
+    assert "hunter2" not in said
+    settings = Settings(token="the secret hunter2", database_url="postgresql://lehr:hunter2@h/d")
+    assert "hunter2" not in repr(settings)
 
 
 def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run) -> None:

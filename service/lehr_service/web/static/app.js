@@ -105,11 +105,7 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-post],[data-delete],[data-copy]");
   if (!button) return;
   const { post, confirm: question, then, copy } = button.dataset;
-  if (copy) {
-    await navigator.clipboard.writeText(document.getElementById(copy).textContent);
-    say("copied");
-    return;
-  }
+  if (copy) return copyText(document.getElementById(copy));
   if (question && !confirm(question)) return;
   button.disabled = true;
   try {
@@ -122,6 +118,16 @@ document.addEventListener("click", async (event) => {
     button.disabled = false;
   }
 });
+
+async function copyText(place) {
+  try {
+    await navigator.clipboard.writeText(place.textContent);
+    say("copied");
+  } catch { // browsers let pages copy over HTTPS and on this machine only
+    getSelection().selectAllChildren(place);
+    say("selected: copy it with Ctrl+C");
+  }
+}
 
 function problems(error) {
   const list = make("ul");
@@ -178,6 +184,19 @@ function wireForm(form, act) {
   });
 }
 
+async function makeToken(form) {
+  const wanted = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
+  const made = await call("POST", "/v1/tokens", wanted);
+  if (form.dataset.open === "yes") await call("POST", "/sign-in", { token: made.token });
+  form.dataset.open = "no";
+  form.reset();
+  $("#made-token").textContent = made.token;
+  $("#made-name").textContent = made.name;
+  $("#made").hidden = false;
+  $("#made").focus();
+  await refresh();
+}
+
 function wireForms() {
   for (const form of all("[data-new-study]")) wireNewStudy(form);
   for (const form of all("[data-sign-in]")) {
@@ -186,6 +205,7 @@ function wireForms() {
       location.assign("/");
     });
   }
+  for (const form of all("[data-new-token]")) wireForm(form, () => makeToken(form));
   for (const form of all("[data-enqueue]")) {
     wireForm(form, async () => {
       const text = $("textarea", form).value.trim();

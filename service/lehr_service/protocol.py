@@ -1,0 +1,66 @@
+"""HTTP as httptools reads it, with limits to what a sender may leave unfinished."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_BYTES = 64 * 2**10
+HEADER_SECONDS = 30.0
+
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Closes connections whose headers do not end after 64 KiB, or within 30 seconds.
+
+    The parser itself would collect them for ever.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        self._unfinished = 0  # bytes of headers that have not ended
+        self._in_headers = False
+        self._deadline: asyncio.TimerHandle | None = None
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._headers_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_headers or self.transport.is_closing():
+            return
+        self._unfinished += len(data)
+        if self._unfinished > HEADER_BYTES:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        elif self._deadline is None:
+            self._await_headers()
+
+    def on_message_begin(self) -> None:
+        self._in_headers = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_headers, self._unfinished = False, 0
+        self._headers_came()
+        super().on_headers_complete()
+
+    def _await_headers(self) -> None:
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def _headers_came(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.close()
