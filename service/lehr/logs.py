@@ -51,7 +51,7 @@ def configure(form: LogFormat, level: LogLevel = "info", device: str = "") -> No
     """Write the records of this process to standard error; ``device``: whose process it is."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json(device) if form == "json" else Text(device))
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.basicConfig(handlers=[handler], level=level.upper())
     for name in _QUIETED:
         logging.getLogger(name).setLevel(logging.WARNING)
 

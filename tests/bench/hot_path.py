@@ -18,8 +18,11 @@ import sys
 import tempfile
 import time
 import uuid
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 from measure import machine
@@ -138,14 +141,57 @@ def compare(options: argparse.Namespace) -> None:
         print(line, flush=True)
 
 
+async def _calls(app: Any, count: int) -> float:
+    """Microseconds of CPU a call."""
+
+    async def receive() -> Any:
+        return {}
+
+    async def send(_message: Any) -> None:
+        return None
+
+    headers = [(b"host", b"bench"), (b"content-type", b"application/json")]
+    begin = time.process_time()
+    for _ in range(count):
+        await app({"type": "http", "method": "POST", "headers": headers}, receive, send)
+    return 1e6 * (time.process_time() - begin) / count
+
+
+async def _bare(scope: Any, _receive: Any, send: Any) -> None:
+    scope["route"] = SimpleNamespace(path="/v1/attempts/{token}/reports")
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def watching(count: int = 20_000) -> None:
+    """What request ids, metrics and log contexts take of a request, by themselves."""
+    from lehr import logs
+    from lehr_service.api.requests import Requests
+    from lehr_service.metrics import Metrics
+
+    metrics = Metrics()
+    around = asyncio.run(_calls(Requests(_bare, metrics), count))
+    around -= asyncio.run(_calls(_bare, count))
+    begin = time.process_time()
+    for _ in range(count):
+        context = copy_context()
+        metrics.batch([0.001], [])
+        context.run(partial(logs.know, study="s", trial=1, attempt=1))
+    lane = 1e6 * (time.process_time() - begin) / count
+    print(f"around a request {around:.1f} us, in its lane {lane:.1f} us (a batch of its own)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--reference", type=Path, default=None)
     parser.add_argument("--once", action="store_true", help="this process only, as JSON")
+    parser.add_argument("--watching", action="store_true", help="what watching takes, alone")
     options = parser.parse_args()
-    if options.once:
+    if options.watching:
+        watching()
+    elif options.once:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(asyncio.run(load(options.requests, folder))))
     else:

@@ -26,7 +26,7 @@ from uuid import uuid4
 from lehr import logs
 from lehr.client import Client
 from lehr.errors import LehrError, WorkerUnknown
-from lehr.logs import LogFormat
+from lehr.logs import LogFormat, LogLevel
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult
 from lehr.wire.workers import AnyLease, Completion, Lease, Registration
 from lehr_worker.attempts import Attempt
@@ -70,7 +70,8 @@ class AgentOptions:
     checkpoint_epochs: int | None = None  # from one to the next of a trial; None: time decides
     checkpoint_seconds: float = 60.0  # the same in time; what comes first counts
     tensorboard: str | None = None  # folder for logs of every trial
-    log_format: LogFormat = "text"  # of the trainers too
+    log_format: LogFormat = "text"  # of the trainers, as of the command
+    log_level: LogLevel = "info"
     drain_seconds: float = 15.0  # for trials to finish after the first signal
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
@@ -330,6 +331,7 @@ class Agent:
             "checkpoint_seconds": options.checkpoint_seconds,
             "tensorboard": options.tensorboard,
             "log_format": options.log_format,
+            "log_level": options.log_level,
         }
 
     @staticmethod

@@ -43,7 +43,7 @@ class TrainerProcess:
 
     def __init__(self, device: Device, setup: Mapping[str, Any], data_dir: str | None) -> None:
         self.device = device
-        self._setup = {**setup, "device": str(device), "log_level": level_name(log)}
+        self._setup = {"log_level": level_name(log), **setup, "device": str(device)}
         self._is_json = setup.get("log_format") == "json"
         self._data_dir = data_dir
         self._process: subprocess.Popen[str] | None = None

@@ -100,12 +100,11 @@ def backup(
     """
     with _explained():
         from lehr_service.operations import upkeep
-        from lehr_service.storage.backup import BackupFailed
 
         settings = _settings(database_url, home)
         try:
             size = upkeep.backup(settings, file.absolute())
-        except BackupFailed as error:
+        except upkeep.BackupFailed as error:
             by_hand = upkeep.command(settings, file.absolute())
             does = f"; where it is, run: {shlex.join(by_hand)}" if by_hand else ""
             raise OSError(f"no backup was made: {error}{does}") from error
@@ -126,12 +125,9 @@ def _settings(database_url: str | None, home: Path | None) -> Settings:
 def _explained() -> Iterator[None]:
     """What a database can raise, as a sentence and exit code 1."""
     with needs_extra("db", "service"):
-        from sqlalchemy.exc import SQLAlchemyError
-
-        from lehr_service.storage.schema import SchemaUnknown
-        from lehr_service.storage.session import told
+        from lehr_service.operations import upkeep
     try:
         yield
-    except (OSError, SchemaUnknown, SQLAlchemyError) as error:
-        typer.secho(told(error), err=True, fg=typer.colors.RED)
+    except upkeep.FAILURES as error:
+        typer.secho(upkeep.told(error), err=True, fg=typer.colors.RED)
         raise typer.Exit(1) from error

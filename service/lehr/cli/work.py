@@ -115,6 +115,7 @@ def work(
         tensorboard=None if tensorboard is None else str(tensorboard.resolve()),
         drain_seconds=drain_seconds,
         log_format=log_format,
+        log_level=log_level,
     )
     raise typer.Exit(run(options))
 

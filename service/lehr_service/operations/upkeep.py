@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from lehr_service.settings import Settings
 from lehr_service.storage import backup as copies
 from lehr_service.storage import checks, schema
+from lehr_service.storage.backup import BackupFailed
 from lehr_service.storage.session import Database, sqlite_file, told
+
+__all__ = ["FAILURES", "BackupFailed", "backup", "check", "command", "shown", "told", "upgrade"]
+
+FAILURES = (OSError, schema.SchemaUnknown, SQLAlchemyError)
+"""What any of these raises where the database, or its place, is not as it must be."""
 
 
 @dataclass(frozen=True)
