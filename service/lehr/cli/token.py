@@ -78,7 +78,7 @@ def create(
 ) -> None:
     """Make a token, and print it: this once, on standard output.
 
-    The first one is made on the server's machine: lehr token create me --role admin --local
+    The first one is an admin's, and is made with --local on the server's machine.
 
     Example: lehr token create gpu-boxes --role worker --expires 90d
     """
