@@ -43,6 +43,7 @@ from lehr_service.storage import workers as worker_rows
 from lehr_service.storage.session import Database
 from lehr_service.suggestions import Suggestions
 from lehr_service.web import pages, static_files
+from lehr_service.writes import Writes
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         await replicas.stop()
         await server.suggestions.close()
         await server.lanes.close()
+        await server.writes.close()
         server.threads.shutdown()
         server.database.close()
 
@@ -126,7 +128,8 @@ def _start(settings: Settings, clock: Clock, changes: Changes) -> Server:
         mirror_trials=settings.mirror_trials,
     )
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
-    return Server(settings, database, lanes, changes, clock, threads, suggestions)
+    writes = Writes(database)
+    return Server(settings, database, lanes, changes, clock, threads, writes, suggestions)
 
 
 async def _sweep_on(server: Server) -> None:

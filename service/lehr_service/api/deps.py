@@ -23,6 +23,7 @@ from lehr_service.operations.dispatch import study_of
 from lehr_service.settings import Settings
 from lehr_service.storage.session import Database
 from lehr_service.suggestions import Suggestions
+from lehr_service.writes import Writes
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ class Server:
     changes: Changes
     clock: Clock
     threads: ThreadPoolExecutor
+    writes: Writes
     suggestions: Suggestions
     looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
@@ -63,13 +65,8 @@ class Server:
         return found
 
     async def write(self, act: Callable[[Connection], T]) -> T:
-        """Run a write that needs no lane in a transaction of its own."""
-
-        def run() -> T:
-            with self.database.write() as connection:
-                return act(connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+        """Run a write that needs no lane, and answer after its commit."""
+        return await self.writes.submit(act)
 
     async def submit_for(self, token: str, act: Callable[[Desk], T]) -> T:
         """Run an act in the lane of the study that an attempt's token belongs to."""

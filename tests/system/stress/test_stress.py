@@ -64,7 +64,9 @@ def test_nothing_is_lost_doubled_or_stuck(database, seed, tmp_path, wait_for):
                 researcher.leave()
                 watcher.leaving.set()
                 watcher.join(30)
+            calm = time.monotonic()
             stuck = all_end(client, scene)
+            times = (calm - begin, time.monotonic() - calm)
         scene.end_workers()
         told = [*scene.told(), *researcher.told]
         stored = invariants.load(url)
@@ -74,7 +76,7 @@ def test_nothing_is_lost_doubled_or_stuck(database, seed, tmp_path, wait_for):
             *invariants.unfinished(stored),
             *invariants.unkept(stored, told),
         ]
-        describe(scene, stored, told, watcher, seed, time.monotonic() - begin)
+        describe(scene, stored, told, watcher, times)
         wrong += [f"study {name} did not end" for name in stuck]
         if wrong:
             print(*scene.story, sep="\n")  # noqa: T201
@@ -118,14 +120,15 @@ def all_end(client, scene):
     return names
 
 
-def describe(scene, stored, told, watcher, seed, seconds):
+def describe(scene, stored, told, watcher, times):
     """Print what the run was."""
     trials = sum(map(len, stored.trials.values()))
     reports = sum(map(len, stored.reports.values()))
     noted = {what: sum(e["what"] == what for e in told) for what in {e["what"] for e in told}}
     lost = sum(attempt["outcome"] == "lost" for attempt in stored.tokens.values())
     print(  # noqa: T201
-        f"\nseed {seed} on {scene.database.kind}, {seconds:.0f} s: "
+        f"\nseed {scene.seed} on {scene.database.kind}, {times[0]:.0f} s of faults, "
+        f"{times[1]:.0f} s until all studies ended: "
         f"{sum(scene.injected.values())} faults {dict(sorted(scene.injected.items()))}, "
         f"{scene.restarts} servers started again, "
         f"{sum(proxy.cut for proxy in scene.proxies)} answers cut, "
