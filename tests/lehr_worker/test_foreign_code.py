@@ -140,9 +140,9 @@ def test_leases_and_checkpoints_that_name_code_run_none(
     work(engine=AgentOptions().engine)
     for token, lease in HOSTILE.items():
         server.offer(token, **(DIGITS | lease))
-        (failed,) = server.wait_for(lambda t=token: server.of("fail", t), seconds=120)
+        (failed,) = server.wait_for(lambda t=token: server.of("fail", t), seconds=240)
         assert failed.body["outcome"] == "error", token
     server.checkpoints["resumed"] = program
     server.offer("resumed", **DIGITS, attempt=2, checkpoint="there")
-    server.wait_for(lambda: server.of("complete", "resumed"), seconds=60)
+    server.wait_for(lambda: server.of("complete", "resumed"), seconds=120)
     assert not trace.exists()

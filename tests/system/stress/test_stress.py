@@ -54,7 +54,7 @@ def test_nothing_is_lost_doubled_or_stuck(database, seed, tmp_path, wait_for):
         url = scene.database.url.replace("postgresql://", "postgresql+psycopg://")
         researcher, watcher = Researcher(scene.urls, seed), Watcher(url)
         with Client(scene.urls, timeout=3, retry_seconds=0) as client:
-            wait_for(lambda: is_ready(client), 60)
+            wait_for(lambda: is_ready(client), 180)
             scene.start_workers()
             researcher.start()
             watcher.start()
