@@ -25,7 +25,7 @@ SECONDS = float(os.environ.get("LEHR_STRESS_SECONDS", "40"))
 FIRST_SEED = int(os.environ.get("LEHR_STRESS_SEED", "7"))
 SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("LEHR_STRESS_SEEDS", "1")))
 PROCESSES = 4  # of 16 workers
-_CALM_SECONDS = 120  # for all studies to end, once the faults are over
+_STUCK_SECONDS = 90  # without a change, once the faults are over
 
 
 class Watcher(threading.Thread):
@@ -96,14 +96,14 @@ def is_ready(client):
 
 
 def all_end(client, scene):
-    """Wait for the studies; the names of those that do not end."""
-    deadline = time.monotonic() + _CALM_SECONDS
-    names = []
+    """Wait for the studies for as long as they come on; the names of those that do not."""
+    seen, deadline = None, time.monotonic() + _STUCK_SECONDS
+    studies = []
     while time.monotonic() < deadline:
         scene.supervise()
         try:
-            names = [
-                study.name
+            studies = [
+                study
                 for state in ("paused", "active", "stopping")
                 for study in client.studies(state)
             ]
@@ -111,13 +111,15 @@ def all_end(client, scene):
                 client.resume(study.name)
         except LehrError:
             continue
-        timed = [name for name in names if name.startswith("timed")]
-        if names == timed and timed:
-            scene.pass_time(3600)
-        if not names:
+        if not studies:
             return []
+        if all(study.name.startswith("timed") for study in studies):
+            scene.pass_time(3600)
+        revisions = [(study.name, study.revision) for study in studies]
+        if revisions != seen:
+            seen, deadline = revisions, time.monotonic() + _STUCK_SECONDS
         scene.wait(0.2)
-    return names
+    return [study.name for study in studies]
 
 
 def describe(scene, stored, told, watcher, times):
