@@ -378,6 +378,12 @@ class Service(RuleBasedStateMachine):
             assert self.real.claim(worker, request) == found
         return token
 
+    @rule()
+    def vanish(self):
+        """A worker comes, takes a trial, and is never heard of again."""
+        self.claim(self.register(), again=False)
+        self.pass_time(3 * LEASE)
+
     @rule(token=tokens, step=st.integers(0, EPOCHS), value=VALUES)
     def report(self, token, step, value):
         expected = self.model.report(token, step, value)

@@ -17,7 +17,7 @@ from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import Work
 
 from lehr.cli.definitions import DefinitionUnreadable, read_value
-from lehr_worker.agent import AgentOptions
+from lehr_worker.training.checkpoints import MARK, BadCheckpoint, unpack
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = sorted(f for side in ("service", "worker") for f in (PROJECT / side).rglob("*.py"))
@@ -99,50 +99,32 @@ class Program:
         return Path.touch, (self.file,)
 
 
-HOSTILE: dict[str, dict[str, Any]] = {
-    "task": {"task": "evil"},
-    "path": {"task": "evil:evil"},
-    "system": {"task": "os.system"},
-    "optimizer": {"optimizer": {"name": "evil.evil", "learning_rate": 0.1}},
-    "module": {
-        "optimizer": {"name": "adam", "learning_rate": 0.1, "module": "evil", "class_name": "evil"}
-    },
-    "schedule": {"schedule": {"name": "evil.evil"}},
-    "metric": {"objective": {"metric": "evil.evil", "direction": "maximize"}},
-    "layer": {"parameters": {"hidden_units": {"module": "evil", "class_name": "evil"}}},
-    "expression": {"parameters": {"hidden_units": "__import__('evil')"}},
-}
-DIGITS = {
-    "task": "digits_mlp",
-    "epochs": 1,
-    "optimizer": {"name": "adam", "learning_rate": 0.01},
-    "schedule": {"name": "constant"},
-    "parameters": {"hidden_units": 8},
-}
-
-
-@pytest.mark.tensorflow
-def test_leases_and_checkpoints_that_name_code_run_none(
+def test_tasks_are_names_and_no_code_is_found_by_them(
     server: FakeServer, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = tmp_path / "it ran"
     (tmp_path / "evil.py").write_text(MODULE.format(trace=str(trace)))
-    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
-    monkeypatch.setenv("PYTHONPATH", path)
+    worker_path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
+    monkeypatch.setenv("PYTHONPATH", worker_path)
     subprocess.run([sys.executable, "-c", "import evil"], check=True)
     assert trace.exists(), "a trainer that imports it leaves a trace"
     trace.unlink()
+
+    work()
+    for token, task in {"a": "evil", "b": "evil:evil", "c": "evil.evil", "d": "os.system"}.items():
+        server.offer(token, task=task)
+        (failed,) = server.wait_for(lambda t=token: server.of("fail", t), seconds=120)
+        assert f"no {task} here; this worker has light" in failed.body["message"]
+    assert not trace.exists()
+
+
+def test_a_checkpoint_that_is_a_program_is_only_damaged(tmp_path: Path) -> None:
+    trace = tmp_path / "it ran"
     program = pickle.dumps(Program(trace))
     pickle.loads(program)
-    assert trace.exists(), "one that unpickles the checkpoint does too"
+    assert trace.exists(), "who unpickles it runs it"
     trace.unlink()
-
-    work(engine=AgentOptions().engine)
-    for token, lease in HOSTILE.items():
-        server.offer(token, **(DIGITS | lease))
-        (failed,) = server.wait_for(lambda t=token: server.of("fail", t), seconds=240)
-        assert failed.body["outcome"] == "error", token
-    server.checkpoints["resumed"] = program
-    server.offer("resumed", **DIGITS, attempt=2, checkpoint="there")
-    server.wait_for(lambda: server.of("complete", "resumed"), seconds=120)
+    for state in (program, MARK + program):
+        with pytest.raises(BadCheckpoint):
+            unpack(state)
     assert not trace.exists()
