@@ -84,3 +84,16 @@ def test_the_lock_has_every_dependency():
         wanted += dependencies if extra != "all" else []
     names = {re.split(r"[\[><=]", dependency)[0].lower() for dependency in wanted}
     assert names <= locked
+
+
+def test_every_promise_has_tests_that_exist():
+    text = (PROJECT / "service" / "README.md").read_text()
+    section = text.partition("## Promises and their tests")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d)\. .*$", section, re.MULTILINE)
+    assert rows == [str(number) for number in range(1, 9)]
+    for row in re.findall(r"^\| \d\. .*$", section, re.MULTILINE):
+        named = re.findall(r"`(\S+\.py)::(test_\w+)`", row)
+        assert named, row
+        for file, test in named:
+            source = (PROJECT / "tests" / file).read_text()
+            assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{file}::{test}"

@@ -52,11 +52,11 @@ from lehr_service.storage.schema import SchemaUnknown
 from lehr_service.storage.session import is_fault, told
 from lehr_service.suggestions import Suggestions
 from lehr_service.web import pages, static_files
+from lehr_service.writes import Writes
 
 log = logging.getLogger(__name__)
 
 _READERS = 8
-_WRITERS = 4  # of heartbeats and the like, which need no lane
 _TAGS = [
     {"name": "studies", "description": "what is searched, how far, and what came of it"},
     {"name": "trials", "description": "the points of a study that were tried"},
@@ -94,8 +94,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         await replicas.stop()
         await server.suggestions.close()
         await server.lanes.close()
+        await server.writes.close()
         server.readers.shutdown()
-        server.writers.shutdown()
         server.database.close()
 
     app = FastAPI(
@@ -153,7 +153,7 @@ def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics)
         metrics=metrics,
     )
     readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
-    writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="writer")
+    writes = Writes(database, settings.database_wait_seconds)
     return Server(
         settings,
         database,
@@ -161,7 +161,7 @@ def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics)
         changes,
         clock,
         readers,
-        writers,
+        writes,
         suggestions,
         metrics,
         Keyring(settings, database, clock),

@@ -96,7 +96,7 @@ class SamplerProcess:
         try:
             stdin.write(json.dumps(message).encode() + b"\n")
             await stdin.drain()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: uvloop's, of a closed pipe
             await self._failed(error)
 
     async def _receive(self) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from collections import Counter
 
 import pytest
 
+from lehr_service.operations import dispatch
+from lehr_service.storage import studies
+
 
 @pytest.fixture
 def server(serve):
@@ -170,3 +173,19 @@ def test_a_schema_that_fails_in_use_forbids_nothing(server, definition, simulate
     study = definition()
     study["search_space"]["parameters"] = {"x": [["a"], "b"]}
     assert server.http.post("/v1/studies", json=study).status_code == 201
+
+
+def test_a_claim_that_is_sent_twice_at_once_has_one_lease(server, create, simulated, monkeypatch):
+    """One sending is answered between the other's choice of a study and that study's turn."""
+    for name in ("one", "two"):
+        create(server.http, name=name)
+    worker, request = simulated(server.http), str(uuid.uuid4())
+    first = worker.claim(request)
+    with server.app.state.server.database.read() as connection:
+        ids = {name: studies.by_name(connection, name).id for name in ("one", "two")}
+    chosen = [ids["two"], ids["one"]] if first["study"] == "one" else [ids["one"], ids["two"]]
+    monkeypatch.setattr(dispatch, "choose_study", lambda *_: dispatch.Candidates(chosen))
+    again = worker.claim(request)
+    assert (again["study"], again["token"]) == (first["study"], first["token"])
+    counts = [server.http.get(f"/v1/studies/{name}").json()["counts"] for name in ids]
+    assert sum(count["running"] for count in counts) == 1

@@ -90,6 +90,8 @@ async def _lease_of(
             answered = await here.lanes.submit(study_id, act)
         finally:
             here.suggestions.give_back(study_id, suggestion)
+        if isinstance(answered, dispatch.Elsewhere):
+            return await _lease_of(here, answered.study_id, worker_id, request_id)
         if not isinstance(answered, dispatch.Awaiting):
             return answered
         suggestion = await here.suggestions.next(study_id, answered.number)

@@ -37,6 +37,7 @@ from lehr_service.operations.dispatch import study_of
 from lehr_service.settings import Settings
 from lehr_service.storage.session import Database
 from lehr_service.suggestions import Suggestions
+from lehr_service.writes import Writes
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Server:
     changes: Changes
     clock: Clock
     readers: ThreadPoolExecutor
-    writers: ThreadPoolExecutor  # their own, for a database that is locked can still be read
+    writes: Writes
     suggestions: Suggestions
     metrics: Metrics
     keyring: Keyring
@@ -62,13 +63,24 @@ class Server:
     census: Cached[Census] = field(default_factory=lambda: Cached(2.0))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """Run a query in a thread of its own view of the database."""
+        """Run a query in a thread of its own view of the database.
+
+        Raises Unavailable where none was free for too long.
+        """
+
+        last = time.monotonic() + self.settings.database_wait_seconds
+        context = copy_context()  # for the log
 
         def run() -> T:
             with self.database.read() as connection:
                 return query(connection)
 
-        return await self.in_thread(self.readers, run)
+        def in_time() -> T:
+            if time.monotonic() > last:
+                raise Unavailable("the database is too slow at the moment")
+            return context.run(run)
+
+        return await asyncio.get_running_loop().run_in_executor(self.readers, in_time)
 
     async def read_together(self, name: str, query: Callable[[Connection], T]) -> T:
         """As ``read``, once for all who ask under the name before the query begins."""
@@ -83,25 +95,8 @@ class Server:
         return found
 
     async def write(self, act: Callable[[Connection], T]) -> T:
-        """Run a write that needs no lane in a transaction of its own."""
-
-        def run() -> T:
-            with self.database.write() as connection:
-                return act(connection)
-
-        return await self.in_thread(self.writers, run)
-
-    async def in_thread(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
-        """Run in one of the threads. Raises Unavailable where none was free for too long."""
-        last = time.monotonic() + self.settings.database_wait_seconds
-        context = copy_context()  # for the log
-
-        def in_time() -> T:
-            if time.monotonic() > last:
-                raise Unavailable("the database is too slow at the moment")
-            return context.run(run)
-
-        return await asyncio.get_running_loop().run_in_executor(threads, in_time)
+        """Run a write that needs no lane, and answer after its commit."""
+        return await self.writes.submit(act)
 
     async def submit_for(self, token: str, act: Callable[[Desk], T]) -> T:
         """Run an act in the lane of the study that an attempt's token belongs to."""

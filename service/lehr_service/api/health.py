@@ -43,7 +43,7 @@ async def readyz(here: Here) -> dict[str, str]:
 async def _problem(here: Server) -> str | None:
     try:
         async with asyncio.timeout(_LONGEST_SECONDS):
-            return await here.in_thread(here.writers, here.database.problem)
+            return await asyncio.to_thread(here.database.problem)
     except TimeoutError:
         return f"the database does not answer within {_LONGEST_SECONDS:g} s"
     except (FileGone, SQLAlchemyError) as error:

@@ -104,15 +104,24 @@ class Awaiting:
     number: int | None
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """The claim was sent twice, and another study has answered the other sending meanwhile."""
+
+    study_id: int
+
+
 def claim(
     desk: Desk, worker_id: str, request_id: str, suggestion: Suggestion | None = None
-) -> AnyLease | Awaiting | None:
+) -> AnyLease | Awaiting | Elsewhere | None:
     """Lease a trial or range test of the study to a worker; None where there is nothing to do.
 
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
     first heartbeat is noticed too. The same request id gets the same lease.
     """
     answered = desk.ledger.claimed(desk.unflushed, worker_id, request_id)
+    if answered is not None and answered.study_id != desk.study.id:
+        return Elsewhere(answered.study_id)
     if answered is not None and answered.kind == "range_test":
         return range_tests.lease(desk, answered)
     if answered is not None:
