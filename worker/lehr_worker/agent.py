@@ -20,19 +20,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
 from lehr.client import Client
 from lehr.errors import LehrError, WorkerUnknown
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult
-from lehr.wire.workers import AnyLease, Completion, Lease, Registration
+from lehr.wire.workers import (
+    PROBLEM_CHARACTERS,
+    PROBLEMS,
+    AnyLease,
+    Completion,
+    Failure,
+    Lease,
+    Registration,
+)
 from lehr_worker.attempts import Attempt
 from lehr_worker.departure import Departure
 from lehr_worker.devices import Device, DeviceError, find_devices
-from lehr_worker.failures import failure
+from lehr_worker.failures import failure, storable
 from lehr_worker.files import UnknownPlace
 from lehr_worker.leases import RETRY_SECONDS, Keeper
+from lehr_worker.limits import Limits, StepWatch
+from lehr_worker.memory import usual_limit
 from lehr_worker.patience import GaveUp, insist
 from lehr_worker.process import TrainerDied, TrainerProcess
 from lehr_worker.range_tests import RangeTestAttempt
@@ -68,9 +79,12 @@ class AgentOptions:
     checkpoint_epochs: int | None = None  # from one to the next of a trial; None: time decides
     checkpoint_seconds: float = 60.0  # the same in time; what comes first counts
     tensorboard: str | None = None  # folder for logs of every trial
+    step_seconds: float | None = None  # for an epoch of a trial; None: see ``StepWatch``
+    memory_bytes: int | None = None  # for one trainer; None: nine tenths of the machine's
     drain_seconds: float = 15.0  # for trials to finish after the first signal
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
+    start_seconds: float = 600.0  # for a trainer to load its libraries and tasks
     claim_seconds: float = 20.0  # a claim waits for work; at most 60
     engine: str = "lehr_worker.keras_engine:KerasEngine"  # package.module:factory
 
@@ -94,6 +108,7 @@ class Agent:
         self._options = options
         self._devices = devices
         self._checkpoints = Checkpoints(options.checkpoints)
+        self._limits = Limits(options.step_seconds, options.memory_bytes or usual_limit())
         self._client = self._connect(CLIENT_TIMEOUT_SECONDS)
         self._heart = self._connect(HEARTBEAT_TIMEOUT_SECONDS)  # its connection is its own
         self._keeper: Keeper | None = None
@@ -150,8 +165,8 @@ class Agent:
             try:
                 trainer.start()
                 return self._await_readiness(trainer)
-            except TrainerDied as death:
-                log.error("%s: not started: %s", trainer.device, death)
+            except (TrainerDied, OSError) as error:
+                log.error("%s: not started: %s", trainer.device, error)
             if self.departure.leaving.wait(RETRY_SECONDS):
                 return False
         log.error("%s: given up after %d starts", trainer.device, STARTS)
@@ -160,8 +175,14 @@ class Agent:
 
     def _await_readiness(self, trainer: TrainerProcess) -> bool:
         """Raises TrainerDied."""
+        patience = self._options.start_seconds
+        watch = StepWatch(patience, time.monotonic())
         while not self.departure.leaving.is_set():
             message = trainer.next(TICK_SECONDS)
+            watch.look(time.monotonic())
+            if message is None and watch.is_over:
+                why = f"hung: it has not loaded its tasks within {patience:,.0f} s"
+                raise TrainerDied(trainer.condemn("error", why))
             if message is not None and message.kind == "unusable":
                 log.error("%s", _told(message.body))
                 self._status = MISUSED
@@ -203,8 +224,8 @@ class Agent:
         with self._known_keeper().holding(attempt):
             about = lease.attempt, trainer.device, _parameters(lease)
             log.info("%s: attempt %d on %s: %s", attempt.label, *about)
-            if self.departure.leaving.is_set():
-                attempt.end(failure("preempted", "claimed while the worker was leaving"))
+            if obstacle := self._obstacle(trainer):
+                attempt.end(obstacle)
             else:
                 trainer.train(lease, self._state(attempt, store))
                 attempt.end(self._supervisor(trainer, attempt, Completion).follow())
@@ -219,12 +240,20 @@ class Agent:
         self._busy[attempt.token] = attempt
         with self._known_keeper().holding(attempt):
             log.info("%s: attempt %d on %s", attempt.label, lease.attempt, trainer.device)
-            if self.departure.leaving.is_set():
-                attempt.end(failure("preempted", "claimed while the worker was leaving"))
+            if obstacle := self._obstacle(trainer):
+                attempt.end(obstacle)
             else:
                 trainer.test_range(lease)
                 attempt.end(self._supervisor(trainer, attempt, RangeTestResult).follow())
         del self._busy[attempt.token]
+
+    def _obstacle(self, trainer: TrainerProcess) -> Failure | None:
+        """Why work that was claimed goes back untouched; a trainer may die while it waits."""
+        if self.departure.leaving.is_set():
+            return failure("preempted", "claimed while the worker was leaving")
+        if not self._is_ready(trainer):
+            return failure("preempted", "the worker's trainer does not start")
+        return None
 
     def _state(self, attempt: TrialAttempt, store: Store) -> bytes | None:
         """What the trial resumes from; without it, it starts anew."""
@@ -242,6 +271,7 @@ class Agent:
             attempt,
             self.departure,
             result,
+            limits=self._limits,
             stop_seconds=self._options.stop_seconds,
             hand_back_seconds=self._options.hand_back_seconds,
         )
@@ -259,6 +289,7 @@ class Agent:
             devices=[device.description for device in self._devices],
             versions=ready["versions"],
             abilities=ready["abilities"],
+            **_problems(ready["problems"]),
         )
         keeper = Keeper(self._heart, registration, self.departure.leaving)
         try:
@@ -355,6 +386,14 @@ def _join(threads: list[threading.Thread], seconds: float) -> None:
 
 def _told(body: dict[str, Any]) -> str:
     return f"{body['message']}\n{body['traceback']}".rstrip()
+
+
+def _problems(found: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Left out where there are none, as an older server would have it."""
+    if not found:
+        return {}
+    told = {module: storable(why)[:PROBLEM_CHARACTERS] for module, why in found.items()}
+    return {"problems": dict(islice(told.items(), PROBLEMS))}
 
 
 def _parameters(lease: Lease) -> str:

@@ -6,10 +6,13 @@ JSON rather than pickle: nothing that crosses it can become code.
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
+
+TELL = signal.SIGUSR1  # beside the pipe: the trainer prints where its threads stand, and ends
 
 
 @dataclass(frozen=True)

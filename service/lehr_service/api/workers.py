@@ -46,6 +46,7 @@ async def register(registration: Registration, here: Here) -> Response:
         devices=registration.devices,
         versions=registration.versions,
         abilities=registration.abilities,
+        problems=registration.problems,
         draining=False,
         lost=False,
         registered_at=now,
