@@ -33,6 +33,11 @@ class Epoch:
     seconds: float = 0.5
 
 
+def hangs(modules: Sequence[str]) -> None:
+    """A factory that never makes an engine."""
+    threading.Event().wait()
+
+
 class LightEngine:
     def __init__(self, modules: Sequence[str]) -> None:
         for module in modules:

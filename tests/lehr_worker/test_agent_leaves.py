@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.lehr_worker.fake_server import FakeServer
@@ -94,6 +95,32 @@ def test_a_trainer_does_not_outlive_a_killed_agent(
     trainer = gate.pid
     agent.kill()
     until(lambda: not is_alive(trainer))
+
+
+def test_what_a_task_has_started_does_not_outlive_a_killed_agent(
+    server: FakeServer, start: Start, gate: Gate, tmp_path: Path
+) -> None:
+    child = tmp_path / "child"
+    gate.open(0)
+    gate.open(1)
+    server.offer("t", gate=gate.path, a_child=str(child))
+    agent = start()
+    server.wait_for(lambda: server.steps("t") == [0, 1])
+    processes = [gate.pid, int(child.read_text())]
+    assert all(map(is_alive, processes))
+    agent.kill()
+    until(lambda: not any(map(is_alive, processes)))
+
+
+def test_crash_after_crash_leaves_nothing_behind(server: FakeServer, start: Start) -> None:
+    agent = start()
+    held = []
+    for token in map(str, range(9)):
+        server.offer(token, exits=1)
+        server.wait_for(lambda token=token: server.of("fail", token))
+        held.append((len(os.listdir(f"/proc/{agent.pid}/fd")), len(children(agent.pid))))
+    assert max(fds for fds, _ in held[4:]) <= max(fds for fds, _ in held[:4])
+    assert max(processes for _, processes in held) <= 1  # those that nobody waited for count, too
 
 
 @pytest.mark.tensorflow

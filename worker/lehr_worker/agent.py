@@ -181,7 +181,7 @@ class Agent:
             message = trainer.next(TICK_SECONDS)
             watch.look(time.monotonic())
             if message is None and watch.is_over:
-                why = f"hung: it has not loaded its tasks within {patience:,.0f} s"
+                why = f"hung: it has not loaded its tasks within {patience:,g} s"
                 raise TrainerDied(trainer.condemn("error", why))
             if message is not None and message.kind == "unusable":
                 log.error("%s", _told(message.body))
@@ -283,6 +283,8 @@ class Agent:
         ready = self._first_ready()
         if ready is None:
             return
+        for module, why in ready["problems"].items():
+            log.error("%s cannot be used: %s; the other tasks can", module, why)
         registration = Registration(
             name=self._options.name or platform.node() or "worker",
             tasks=ready["tasks"],

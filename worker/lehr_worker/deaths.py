@@ -47,14 +47,16 @@ def death(code: int, words: str, kills_before: int | None, held: int | None) -> 
     return failure("error", f"the trainer died: {_manner(code)}{standing(words)}", words)
 
 
-def standing(words: str) -> str:
-    """Where Python stood, if the words hold its stack as faulthandler prints it.
+def standing(words: str, *, signalled: bool = True) -> str:
+    """Where Python stood, if the words hold its stacks as faulthandler prints them.
 
-    In the thread that got the signal; else in the main one, which comes last.
+    In the thread that got the signal, unless it was sent to have the stacks only; else in the main
+    thread, which comes last.
     """
     threads = list(_THREAD.finditer(words))
     current = [thread for thread in threads if thread["which"].startswith("Current")]
-    for thread in [*threads[-1:], *current[-1:]][::-1]:
+    wanted = [*current[-1:], *threads[-1:]]
+    for thread in wanted if signalled else reversed(wanted):
         following = [t.start() for t in threads if t.start() > thread.start()]
         frames = list(_FRAME.finditer(words, thread.end(), min(following, default=len(words))))
         if frames:

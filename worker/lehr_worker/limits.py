@@ -47,7 +47,7 @@ class StepWatch:
     def story(self) -> str:
         which = "its first step" if not self.ended else f"the step after {self.ended}"
         return (
-            f"hung: {which} has not ended within {self.limit:,.0f} s; "
+            f"hung: {which} has not ended within {self.limit:,g} s; "
             "where a step may take longer, say so: lehr work --step-seconds"
         )
 

@@ -44,6 +44,7 @@ class Output:
     def begin_trial(self) -> None:
         """What is printed from now on is another trial's."""
         self._shown = 0
+        self._kept = b""
 
     def last_words(self, seconds: float) -> str:
         """The end of what was printed; waits so long for the writers to be gone."""

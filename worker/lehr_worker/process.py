@@ -74,8 +74,7 @@ class TrainerProcess:
 
     def start(self) -> None:
         """Start the process; it says ``ready`` or ``unusable`` once its tasks are loaded."""
-        if self._channel is not None:
-            self._channel.close()
+        self.kill()  # what is left of one that died
         self._channel, theirs = Channel.pair()
         self._kills_before = memory.kernel_kills()
         self._held = None
@@ -135,7 +134,7 @@ class TrainerProcess:
             self._await_end(TELL_SECONDS)
         self.kill()
         words = self._last_words()
-        return failure(outcome, f"{why}{standing(words)}", words)
+        return failure(outcome, f"{why}{standing(words, signalled=False)}", words)
 
     def kill(self) -> None:
         """End the process and all that it started, whatever they do."""
