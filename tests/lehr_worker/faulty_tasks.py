@@ -187,6 +187,16 @@ step_interrupts.data(data)
 
 
 @faulty()
+def data_is_no_number():
+    return model(activation="softmax")
+
+
+@data_is_no_number.data
+def not_a_number():
+    return Data(X * np.nan, Y, X, Y)
+
+
+@faulty()
 def disk_is_full():
     return model()
 

@@ -135,6 +135,32 @@ def test_a_trainer_of_real_models_does_not_outlive_a_killed_agent(
     until(lambda: not is_alive(trainer))
 
 
+@pytest.mark.tensorflow
+def test_a_trial_that_sigterm_hands_back_goes_on_elsewhere_from_that_very_step(
+    server: FakeServer, start: Start
+) -> None:
+    known = {"task": "digits_mlp", "epochs": 100_000}
+    server.offer("t", **known)
+    agent = start(drain_seconds=0.0, engine=AgentOptions().engine)
+    server.wait_for(lambda: server.steps("t") or agent.poll() is not None, seconds=90)
+    agent.send_signal(signal.SIGTERM)
+    assert agent.wait(30) == 0
+    assert [c.body["outcome"] for c in server.of("fail", "t")] == ["preempted"]
+    reports = [r for call in server.of("reports", "t") for r in call.body["reports"]]
+
+    known["reports"] = [r | {"attempt": 1, "reported_at": "2026-11-21T12:00:00Z"} for r in reports]
+    server.checkpoints["u"] = server.checkpoints["t"]
+    server.change(draining=False)
+    server.offer("u", attempt=2, checkpoint="there", **known)
+    heir = start(engine=AgentOptions().engine)
+    server.wait_for(lambda: server.steps("u") or heir.poll() is not None, seconds=90)
+    assert server.steps("u")[0] == server.steps("t")[-1] + 1
+    for _ in range(2):  # the second signal hands back at once
+        heir.send_signal(signal.SIGTERM)
+    assert heir.wait(30) == 0
+    assert [c.body["outcome"] for c in server.of("fail", "u")] == ["preempted"]
+
+
 def test_an_epoch_that_takes_too_long_is_not_waited_for(
     server: FakeServer, work: Work, gate: Gate
 ) -> None:

@@ -96,13 +96,14 @@ def test_each_mistake_is_told_by_name_and_place(
 
     for task in SAID:
         server.offer(task, **faulty(task))
-    server.offer("diverges", **faulty("sound", optimizer={"name": "sgd", "learning_rate": 1e38}))
+    server.offer("diverges", **faulty("data_is_no_number"))
     server.offer("sound", **faulty("sound"))
     for task, parts in SAID.items():
         told = failure_of(server, task)
         assert told["outcome"] == "error"
         for part in parts:
             assert part in told["message"], task
+        assert "\x1b" not in told["message"]
     told = failure_of(server, "diverges")
     assert told["outcome"] == "diverged"
     server.wait_for(lambda: server.of("complete", "sound"), seconds=60)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sysconfig
 import traceback
+from pathlib import Path
 from typing import Literal
 
 import lehr
-import lehr_worker
 from lehr.wire.workers import Failure
 
 FailureOutcome = Literal["error", "out_of_memory", "diverged", "preempted", "cancelled"]
@@ -16,7 +17,8 @@ MESSAGE_CHARACTERS = 10_000
 TRACEBACK_CHARACTERS = 100_000
 
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
-_OWN = tuple(path for package in (lehr, lehr_worker) for path in package.__path__)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_OWN = (str(Path(__file__).parent), *lehr.__path__)
 
 
 def failure(outcome: FailureOutcome, message: str, trace: str = "") -> Failure:
@@ -61,5 +63,6 @@ def _said(error: BaseException) -> str:
 
 
 def storable(text: str) -> str:
-    """Without what no database takes."""
+    """Without what no database takes, and without the colours that Keras puts into messages."""
+    text = _COLOUR.sub("", text)
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
