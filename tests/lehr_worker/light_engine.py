@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -111,6 +112,12 @@ def _freeze(_: Any) -> None:
     threading.Event().wait()
 
 
+def _stammer(_: Any) -> None:
+    """Say that a message of 1,000 bytes follows, and hang."""
+    os.write(int(sys.argv[1]), struct.pack("!i", 1000))
+    threading.Event().wait()
+
+
 def _leak(limit: int) -> None:
     """Up to so many bytes, so that a broken test does not take the machine's."""
     kept = []
@@ -163,6 +170,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     "prints": _print,
     "raises": _raise,
     "signals": _signal,
+    "stammers": _stammer,
 }
 
 

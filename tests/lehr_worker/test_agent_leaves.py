@@ -124,18 +124,6 @@ def test_crash_after_crash_leaves_nothing_behind(server: FakeServer, start: Star
 
 
 @pytest.mark.tensorflow
-def test_a_trainer_of_real_models_does_not_outlive_a_killed_agent(
-    server: FakeServer, start: Start
-) -> None:
-    server.offer("t", task="digits_mlp", epochs=1_000_000)
-    agent = start(engine=AgentOptions().engine)
-    server.wait_for(lambda: server.steps("t") or agent.poll() is not None, seconds=60)
-    (trainer,) = children(agent.pid)
-    agent.kill()
-    until(lambda: not is_alive(trainer))
-
-
-@pytest.mark.tensorflow
 def test_a_trial_that_sigterm_hands_back_goes_on_elsewhere_from_that_very_step(
     server: FakeServer, start: Start
 ) -> None:
@@ -155,10 +143,10 @@ def test_a_trial_that_sigterm_hands_back_goes_on_elsewhere_from_that_very_step(
     heir = start(engine=AgentOptions().engine)
     server.wait_for(lambda: server.steps("u") or heir.poll() is not None, seconds=90)
     assert server.steps("u")[0] == server.steps("t")[-1] + 1
-    for _ in range(2):  # the second signal hands back at once
-        heir.send_signal(signal.SIGTERM)
-    assert heir.wait(30) == 0
-    assert [c.body["outcome"] for c in server.of("fail", "u")] == ["preempted"]
+
+    (trainer,) = children(heir.pid)  # nor does one with TensorFlow's threads outlive its agent
+    heir.kill()
+    until(lambda: not is_alive(trainer))
 
 
 def test_an_epoch_that_takes_too_long_is_not_waited_for(

@@ -38,6 +38,8 @@ def test_a_trial_that_hangs_is_ended_and_says_where_it_stood(
     assert "--step-seconds; it was in _freeze, " in told["message"]
     assert "light_engine.py line" in told["message"]
     assert "Current thread" in told["traceback"]
+    server.offer("u", stammers=True)
+    assert "; it was in _stammer, " in failed(server, "u")["message"]
     server.offer_range_test(freezes=True)
     told = failed(server, "range")
     assert told["message"].startswith("hung: the step after 2 has not ended within 2 s; ")

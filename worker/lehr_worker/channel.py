@@ -65,9 +65,6 @@ class Channel:
         blob = self._connection.recv_bytes() if head["blob"] else None
         return Message(head["kind"], head["body"], blob)
 
-    def poll(self, seconds: float) -> bool:
-        """Whether ``receive`` would answer at once, waiting at most so long for it."""
-        return self._connection.poll(seconds)
-
     def close(self) -> None:
-        self._connection.close()
+        with self._sending:
+            self._connection.close()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.workers import Failure, Lease
@@ -24,6 +26,8 @@ from lehr_worker.output import Output
 TELL_SECONDS = 5.0  # to say where it stands, and end
 WORDS_SECONDS = 1.0  # for the last words of the dead to arrive
 KILL_SECONDS = 10.0  # longer, and it hangs in the kernel
+
+Inbox: TypeAlias = "queue.SimpleQueue[Message | None]"  # None: there will be no more
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class TrainerProcess:
         self._data_dir = data_dir
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
+        self._inbox: Inbox = queue.SimpleQueue()
         self._output: Output | None = None
         self._kills_before: int | None = None
         self._held: int | None = None  # bytes of memory, when last looked at
@@ -58,6 +63,8 @@ class TrainerProcess:
         """Whether the process runs; one that has ended is not reaped here, so its id stays its."""
         if self._process is None or self._process.returncode is not None:
             return False
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            return self._process.poll() is None
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, flags) is None
 
@@ -88,6 +95,9 @@ class TrainerProcess:
             stderr=subprocess.STDOUT,  # what tasks print must not mix with the worker's own output
         )
         theirs.close()
+        self._inbox = queue.SimpleQueue()
+        arguments = self._channel, self._inbox
+        threading.Thread(target=_listen, args=arguments, name="inbox", daemon=True).start()
         if self._process.stdout is not None:
             self._output = Output(self._process.stdout)
         self._send("setup", self._setup)
@@ -116,16 +126,16 @@ class TrainerProcess:
 
     def next(self, seconds: float) -> Message | None:
         """What the trainer says within so many seconds. Raises TrainerDied."""
-        if self._channel is None:
-            raise TrainerDied(failure("error", "the trainer was not started"))
+        is_alive = self.alive  # asked first: what the dead have said has arrived soon
         try:
-            if self._channel.poll(seconds) or (not self.alive and self._channel.poll(0)):
-                return self._channel.receive()
-        except (EOFError, OSError):
-            raise self._death() from None
-        if not self.alive:
+            message = self._inbox.get(timeout=seconds if is_alive else WORDS_SECONDS)
+        except queue.Empty:
+            message = None
+            if is_alive:
+                return None
+        if message is None:
             raise self._death()
-        return None
+        return message
 
     def condemn(self, outcome: FailureOutcome, why: str) -> Failure:
         """End the process, whatever it does; the failure says where it stood."""
@@ -141,8 +151,6 @@ class TrainerProcess:
         process, self._process = self._process, None
         if process is not None:
             _kill(process)
-        if self._channel is not None:
-            self._channel.close()
 
     def _send(self, kind: str, body: dict[str, Any], blob: bytes | None = None) -> None:
         try:
@@ -180,6 +188,18 @@ class TrainerProcess:
                 failure("error", "the trainer hangs in the kernel", self._last_words())
             )
         return TrainerDied(death(code, self._last_words(), self._kills_before, held))
+
+
+def _listen(channel: Channel, inbox: Inbox) -> None:
+    """Read until the trainer is gone; in a thread, for it may hang in the midst of a message."""
+    try:
+        while True:
+            inbox.put(channel.receive())
+    except (EOFError, OSError):
+        log.debug("a trainer is gone")
+    finally:
+        channel.close()
+        inbox.put(None)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
