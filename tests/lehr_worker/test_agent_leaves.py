@@ -115,7 +115,7 @@ def test_what_a_task_has_started_does_not_outlive_a_killed_agent(
 def test_crash_after_crash_leaves_nothing_behind(server: FakeServer, start: Start) -> None:
     agent = start()
     held = []
-    for token in map(str, range(9)):
+    for token in map(str, range(7)):
         server.offer(token, exits=1)
         server.wait_for(lambda token=token: server.of("fail", token))
         held.append((len(os.listdir(f"/proc/{agent.pid}/fd")), len(children(agent.pid))))

@@ -30,11 +30,11 @@ def failed(server: FakeServer, token: str) -> Any:
 def test_a_trial_that_hangs_is_ended_and_says_where_it_stood(
     server: FakeServer, work: Work
 ) -> None:
-    work(step_seconds=2.0)
+    work(step_seconds=1.0)
     server.offer("t", freezes=True)
     told = failed(server, "t")
     assert told["outcome"] == "error"
-    assert told["message"].startswith("hung: the step after 1 has not ended within 2 s; ")
+    assert told["message"].startswith("hung: the step after 1 has not ended within 1 s; ")
     assert "--step-seconds; it was in _freeze, " in told["message"]
     assert "light_engine.py line" in told["message"]
     assert "Current thread" in told["traceback"]
@@ -42,7 +42,7 @@ def test_a_trial_that_hangs_is_ended_and_says_where_it_stood(
     assert "; it was in _stammer, " in failed(server, "u")["message"]
     server.offer_range_test(freezes=True)
     told = failed(server, "range")
-    assert told["message"].startswith("hung: the step after 2 has not ended within 2 s; ")
+    assert told["message"].startswith("hung: the step after 2 has not ended within 1 s; ")
     ends_well(server)
 
 
@@ -85,6 +85,14 @@ def test_a_trial_that_leaks_memory_ends_before_the_machine_does(
     assert "more than the 400 MiB that it may (lehr work --memory-bytes)" in told["message"]
     assert "; it was in _leak, " in told["message"]
     ends_well(server)
+
+
+def test_a_limit_of_memory_that_no_trial_could_keep_is_a_wrong_setting(
+    work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert work(memory_bytes=MIB).left() == agent.MISUSED
+    assert "--memory-bytes: must be above the " in caplog.text
+    assert "got 1048576" in caplog.text
 
 
 def test_the_usual_limit_is_that_of_the_control_group(

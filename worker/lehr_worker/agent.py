@@ -188,9 +188,24 @@ class Agent:
                 self._status = MISUSED
                 return False
             if message is not None and message.kind == "ready":
+                if self._is_too_large(trainer):
+                    return False
                 self._readiness.put(message.body)
                 return self._await_registration()
         return False
+
+    def _is_too_large(self, trainer: TrainerProcess) -> bool:
+        """Whether no trial could ever run within the limit of memory."""
+        held, most = trainer.held or 0, self._limits.memory_bytes
+        if most is None or held <= most:
+            return False
+        log.error(
+            "--memory-bytes: must be above the %d bytes that a trainer holds before its first "
+            "trial, got %d",
+            *(held, most),
+        )
+        self._status = MISUSED
+        return True
 
     def _await_registration(self) -> bool:
         while not self._registered.wait(TICK_SECONDS):

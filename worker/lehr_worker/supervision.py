@@ -69,6 +69,7 @@ class Supervisor(Generic[R]):
         self._result = result
         self._limits = limits
         self._watch = StepWatch(limits.step_seconds, time.monotonic())
+        self._weigh_at = 0.0  # when to look at the trainer's memory again
         self._stop_seconds = stop_seconds
         self._hand_back_seconds = hand_back_seconds
         self._saving = False
@@ -99,9 +100,13 @@ class Supervisor(Generic[R]):
 
         While messages wait to be read, nothing is known of the step that is under way.
         """
-        self._watch.look(time.monotonic())
+        now = time.monotonic()
+        self._watch.look(now)
         if is_silent and self._watch.is_over:
             return self._trainer.condemn("error", self._watch.story)
+        if now < self._weigh_at:  # steps may be shorter than looking takes
+            return None
+        self._weigh_at = now + TICK_SECONDS
         most, held = self._limits.memory_bytes, self._trainer.held
         if most is None or held is None or held <= most:
             return None
