@@ -46,10 +46,7 @@ class StepWatch:
     @property
     def story(self) -> str:
         which = "its first step" if not self.ended else f"the step after {self.ended}"
-        return (
-            f"hung: {which} has not ended within {self.limit:,g} s; "
-            "where a step may take longer, say so: lehr work --step-seconds"
-        )
+        return f"hung: {which} has not ended within {self.limit:,g} s"
 
     def look(self, now: float) -> None:
         self.taken += min(now - self._seen_at, SEEN_SECONDS)

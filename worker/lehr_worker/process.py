@@ -137,14 +137,14 @@ class TrainerProcess:
             raise self._death()
         return message
 
-    def condemn(self, outcome: FailureOutcome, why: str) -> Failure:
-        """End the process, whatever it does; the failure says where it stood."""
+    def condemn(self, outcome: FailureOutcome, why: str, advice: str = "") -> Failure:
+        """End the process, whatever it does; the failure says where it stood, and what to do."""
         if self._process is not None and self.alive:
             self._process.send_signal(TELL)
             self._await_end(TELL_SECONDS)
         self.kill()
         words = self._last_words()
-        return failure(outcome, f"{why}{standing(words, signalled=False)}", words)
+        return failure(outcome, f"{why}{standing(words, signalled=False)}{advice}", words)
 
     def kill(self) -> None:
         """End the process and all that it started, whatever they do."""

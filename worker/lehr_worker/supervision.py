@@ -17,6 +17,8 @@ from lehr_worker.memory import readable
 from lehr_worker.process import TrainerDied, TrainerProcess
 
 TICK_SECONDS = 0.2  # how soon a departure or a lost lease is noticed
+LONGER = "; if it may take longer: lehr work --step-seconds"
+MORE = "; if it may hold more: lehr work --memory-bytes"
 
 log = logging.getLogger(__name__)
 
@@ -103,18 +105,15 @@ class Supervisor(Generic[R]):
         now = time.monotonic()
         self._watch.look(now)
         if is_silent and self._watch.is_over:
-            return self._trainer.condemn("error", self._watch.story)
+            return self._trainer.condemn("error", self._watch.story, LONGER)
         if now < self._weigh_at:  # steps may be shorter than looking takes
             return None
         self._weigh_at = now + TICK_SECONDS
         most, held = self._limits.memory_bytes, self._trainer.held
         if most is None or held is None or held <= most:
             return None
-        story = (
-            f"the trainer held {readable(held)} of memory, more than the {readable(most)} that it "
-            "may (lehr work --memory-bytes); the next trial gets a fresh one"
-        )
-        return self._trainer.condemn("out_of_memory", story)
+        story = f"the trainer held {readable(held)} of memory, and may hold {readable(most)}"
+        return self._trainer.condemn("out_of_memory", story, MORE)
 
     def _pass_on(self, message: Message) -> None:
         if message.kind in ("report", "step"):
