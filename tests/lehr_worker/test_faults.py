@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -16,7 +17,7 @@ from lehr_worker import agent, memory
 from lehr_worker.deaths import death, standing
 from lehr_worker.failures import raised
 from lehr_worker.limits import FIRST_STEP_SECONDS, StepWatch
-from lehr_worker.output import KEPT_BYTES, SHOWN_BYTES
+from lehr_worker.output import KEPT_BYTES, SHOWN_BYTES, Output
 
 MIB = 2**20
 
@@ -141,6 +142,21 @@ def test_a_trial_that_prints_for_ever_fills_neither_log_nor_memory(
     assert "the last line\n" in words
     assert len(words) <= KEPT_BYTES
     assert "the last line\n" in capsys.readouterr().err  # another trial's is shown again
+
+
+def test_a_log_that_takes_nothing_stops_no_trainer() -> None:
+    """A worker whose standard error lies on a full disk, or goes to a reader that has left."""
+
+    def refuse(text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    reading, writing = os.pipe()
+    output = Output(os.fdopen(reading, "rb"), refuse)
+    for _ in range(16):
+        os.write(writing, b"a line\n" * 10_000)  # more than a pipe holds
+    os.write(writing, b"the end\n")
+    os.close(writing)
+    assert output.last_words(30.0).endswith("a line\nthe end\n")
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,12 @@ from lehr_worker.devices import Device, DeviceError, find_devices
 from lehr_worker.failures import failure, storable
 from lehr_worker.files import UnknownPlace
 from lehr_worker.leases import RETRY_SECONDS, Keeper
-from lehr_worker.limits import Limits, StepWatch
+from lehr_worker.limits import Limits
 from lehr_worker.memory import usual_limit
 from lehr_worker.patience import GaveUp, insist
 from lehr_worker.process import TrainerDied, TrainerProcess
 from lehr_worker.range_tests import RangeTestAttempt
+from lehr_worker.starts import Unusable, bring_up
 from lehr_worker.stores import SERVER, Checkpoints, Store
 from lehr_worker.supervision import TICK_SECONDS, R, Supervised, Supervisor
 from lehr_worker.trials import TrialAttempt
@@ -145,7 +146,7 @@ class Agent:
         """Train one trial after another, until the worker leaves."""
         trainer = TrainerProcess(device, self._setup(), self._options.data_dir)
         try:
-            while self._is_ready(trainer) and not self.departure.leaving.is_set():
+            while not self.departure.leaving.is_set() and self._is_ready(trainer):
                 lease = self._claim()
                 if isinstance(lease, RangeTestLease):
                     self._test_range(trainer, lease)
@@ -163,8 +164,11 @@ class Agent:
             return True
         for _ in range(STARTS):
             try:
-                trainer.start()
-                return self._await_readiness(trainer)
+                return self._is_started(trainer)
+            except Unusable as error:
+                log.error("%s", error)
+                self._status = MISUSED
+                return False
             except (TrainerDied, OSError) as error:
                 log.error("%s: not started: %s", trainer.device, error)
             if self.departure.leaving.wait(RETRY_SECONDS):
@@ -173,39 +177,14 @@ class Agent:
         self._status = FAILED
         return False
 
-    def _await_readiness(self, trainer: TrainerProcess) -> bool:
-        """Raises TrainerDied."""
+    def _is_started(self, trainer: TrainerProcess) -> bool:
+        """Raises Unusable, TrainerDied, OSError."""
         patience = self._options.start_seconds
-        watch = StepWatch(patience, time.monotonic())
-        while not self.departure.leaving.is_set():
-            message = trainer.next(TICK_SECONDS)
-            watch.look(time.monotonic())
-            if message is None and watch.is_over:
-                why = f"hung: it has not loaded its tasks within {patience:,g} s"
-                raise TrainerDied(trainer.condemn("error", why))
-            if message is not None and message.kind == "unusable":
-                log.error("%s", _told(message.body))
-                self._status = MISUSED
-                return False
-            if message is not None and message.kind == "ready":
-                if self._is_too_large(trainer):
-                    return False
-                self._readiness.put(message.body)
-                return self._await_registration()
-        return False
-
-    def _is_too_large(self, trainer: TrainerProcess) -> bool:
-        """Whether no trial could ever run within the limit of memory."""
-        held, most = trainer.held or 0, self._limits.memory_bytes
-        if most is None or held <= most:
+        offer = bring_up(trainer, self._limits, patience, self.departure.leaving)
+        if offer is None:
             return False
-        log.error(
-            "--memory-bytes: must be above the %d bytes that a trainer holds before its first "
-            "trial, got %d",
-            *(held, most),
-        )
-        self._status = MISUSED
-        return True
+        self._readiness.put(offer)
+        return self._await_registration()
 
     def _await_registration(self) -> bool:
         while not self._registered.wait(TICK_SECONDS):
@@ -399,10 +378,6 @@ def _join(threads: list[threading.Thread], seconds: float) -> None:
         if thread.is_alive():
             thread.join(seconds)
             return
-
-
-def _told(body: dict[str, Any]) -> str:
-    return f"{body['message']}\n{body['traceback']}".rstrip()
 
 
 def _problems(found: dict[str, str]) -> dict[str, dict[str, str]]:
