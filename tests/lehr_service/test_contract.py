@@ -351,6 +351,24 @@ def test_the_best_of_several_objectives_is_the_pareto_front(http, create, simula
 # Workers
 
 
+def test_modules_that_a_worker_cannot_use_are_told(http, create):
+    why = "importing <mine> failed: ImportError: no such thing"
+    body = {"name": "gpu", "tasks": {"other": {}}, "problems": {"mine": why}}
+    assert http.post("/v1/workers", json=body).status_code == 201
+    (worker,) = http.get("/v1/workers").json()["items"]
+    assert worker["problems"] == {"mine": why}
+    assert (
+        "mine cannot be used:</strong> importing &lt;mine&gt; failed" in http.get("/workers").text
+    )
+    create(http)
+    reason = http.get(STUDY).json()["reason"]
+    assert reason == f"no worker that is here offers the task 'task'; gpu: {why}"
+    wrong = http.post("/v1/workers", json=body | {"problems": {"mine": "x" * 2001}})
+    assert (wrong.status_code, wrong.json()["error"]["fields"][0]["path"]) == (422, "problems.mine")
+    assert http.post("/v1/workers", json=body | {"tasks": {"task": {}}}).status_code == 201
+    assert http.get(STUDY).json()["reason"] is None
+
+
 def test_a_worker_registers_beats_and_drains(http, create, simulated):
     create(http)
     body = {"name": "gpu", "tasks": {"task": {}}, "devices": ["GPU:0"], "versions": {"lehr": "1"}}

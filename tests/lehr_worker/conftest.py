@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,3 +38,19 @@ def work(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
 @pytest.fixture
 def gate(tmp_path: Path) -> Gate:
     return Gate(tmp_path)
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of its own that has no room left."""
+    place = tmp_path / "full"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a file system")
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            (place / "ballast").write_bytes(b"x" * 2**20)
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

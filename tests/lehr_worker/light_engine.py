@@ -4,14 +4,17 @@
 ``gate``: before each epoch wait for the file ``gate.<step>`` (or ``gate.all``), at the end write
 ``gate.end``;
 ``polls``: a range test goes on until it is told not to;
-``raises``, ``exits``, ``hungry``, ``freezes``: what happens in step 1; ``nan_at``: where
-it diverges.
+``raises``, ``exits``, ``hungry``, ``freezes`` and the others of ``_misbehave``: what happens in
+step 1; ``nan_at``: where it diverges.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
+import struct
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +34,11 @@ class Epoch:
     metrics: dict[str, float]
     learning_rate: float = 0.1
     seconds: float = 0.5
+
+
+def hangs(modules: Sequence[str]) -> None:
+    """A factory that never makes an engine."""
+    threading.Event().wait()
 
 
 class LightEngine:
@@ -84,19 +92,94 @@ class LightEngine:
 
 
 def _misbehave(given: dict[str, Any]) -> None:
-    if "says" in given:
-        print(given["says"], flush=True)  # noqa: T201
-        logging.getLogger("my_task").warning("a record of the task")
-    if "raises" in given:
-        raise RuntimeError(given["raises"] + ": \ud800\x00")  # which no server stores
-    if "exits" in given:
-        sys.stderr.write(f"leaving with status {given['exits']}\n")
-        sys.stderr.flush()
-        os._exit(given["exits"])
-    if "hungry" in given:
-        raise OutOfMemory("the model does not fit")
-    if "freezes" in given:
-        threading.Event().wait()
+    for fault in sorted(FAULTS.keys() & given.keys()):
+        FAULTS[fault](given[fault])
+
+
+def _say(said: str) -> None:
+    print(said, flush=True)  # noqa: T201
+    logging.getLogger("my_task").warning("a record of the task")
+
+
+def _raise(said: str) -> None:
+    raise RuntimeError(said + ": \ud800\x00")  # which no server stores
+
+
+def _exit(status: int) -> None:
+    sys.stderr.write(f"leaving with status {status}\n")
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _overfill(_: Any) -> None:
+    raise OutOfMemory("the model does not fit")
+
+
+def _freeze(_: Any) -> None:
+    threading.Event().wait()
+
+
+def _stammer(_: Any) -> None:
+    """Say that a message of 1,000 bytes follows, and hang."""
+    os.write(int(sys.argv[1]), struct.pack("!i", 1000))
+    threading.Event().wait()
+
+
+def _leak(limit: int) -> None:
+    """Up to so many bytes, so that a broken test does not take the machine's."""
+    kept = []
+    while len(kept) * 2**20 < limit:
+        kept.append(b"x" * 2**20)
+        threading.Event().wait(0.001)
+
+
+def _print(count: int) -> None:
+    """So many bytes to each of both streams, most of them without an end of line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.write("the first line\n")
+        for _ in range(count // 2**20):
+            stream.write("x" * 2**20)
+        stream.write("\nthe last line\n")
+        stream.flush()
+
+
+def _signal(name: str) -> None:
+    os.kill(os.getpid(), signal.Signals[name])
+    threading.Event().wait()
+
+
+def _interrupt(name: str) -> None:
+    raise {"KeyboardInterrupt": KeyboardInterrupt, "SystemExit": SystemExit}[name]("of the task")
+
+
+def _fill_disk(path: str) -> None:
+    with Path(path).open("wb") as file:
+        while True:
+            file.write(b"x" * 2**20)
+
+
+def _have_child(path: str) -> None:
+    """A process of the task's own, which writes its id."""
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    subprocess.Popen([sys.executable, "-c", code, path])
+    while not (Path(path).exists() and Path(path).read_text()):
+        threading.Event().wait(0.01)
+
+
+FAULTS: dict[str, Callable[[Any], None]] = {
+    "a_child": _have_child,  # before what else happens
+    "exits": _exit,
+    "fills": _fill_disk,
+    "freezes": _freeze,
+    "hungry": _overfill,
+    "interrupts": _interrupt,
+    "leaks": _leak,
+    "prints": _print,
+    "raises": _raise,
+    "says": _say,
+    "signals": _signal,
+    "stammers": _stammer,
+}
 
 
 def _pass_gate(gate: str | None, step: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,24 @@ def test_a_place_that_takes_nothing_harms_no_trial(
     server.wait_for(lambda: server.of("complete", "t"))
     assert server.steps("t") == [0, 1, 2]
     ends_well(server)
+
+
+def test_a_full_disk_costs_checkpoints_only_and_is_told_once(
+    server: FakeServer, work: Work, gate: Gate, full_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    work(checkpoints=str(full_disk), checkpoint_seconds=0.0)
+    server.offer("t", gate=gate.path)
+    for step in (0, 1):
+        gate.open(step)
+        until(lambda step=step: f"checkpoint of step {step} not kept" in caplog.text)
+    gate.open("all")
+    server.wait_for(lambda: server.of("complete", "t"))
+    assert server.steps("t") == [0, 1, 2]
+    told = [record for record in caplog.records if "not kept" in record.getMessage()]
+    assert [record.levelno for record in told[:2]] == [logging.WARNING, logging.DEBUG]
+    assert "No space left on device" in told[0].getMessage()
+    assert [file.name for file in full_disk.rglob("*") if file.is_file()] == ["ballast"]
 
 
 def test_a_place_that_nothing_here_can_open_is_a_wrong_setting(

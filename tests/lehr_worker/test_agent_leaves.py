@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.lehr_worker.fake_server import FakeServer
@@ -96,15 +97,55 @@ def test_a_trainer_does_not_outlive_a_killed_agent(
     until(lambda: not is_alive(trainer))
 
 
+def test_what_a_task_has_started_does_not_outlive_a_killed_agent(
+    server: FakeServer, start: Start, gate: Gate, tmp_path: Path
+) -> None:
+    child = tmp_path / "child"
+    gate.open(0)
+    gate.open(1)
+    server.offer("t", gate=gate.path, a_child=str(child))
+    agent = start()
+    server.wait_for(lambda: server.steps("t") == [0, 1])
+    processes = [gate.pid, int(child.read_text())]
+    assert all(map(is_alive, processes))
+    agent.kill()
+    until(lambda: not any(map(is_alive, processes)))
+
+
+def test_crash_after_crash_leaves_nothing_behind(server: FakeServer, start: Start) -> None:
+    agent = start()
+    held = []
+    for token in map(str, range(7)):
+        server.offer(token, exits=1)
+        server.wait_for(lambda token=token: server.of("fail", token))
+        held.append((len(os.listdir(f"/proc/{agent.pid}/fd")), len(children(agent.pid))))
+    assert max(fds for fds, _ in held[4:]) <= max(fds for fds, _ in held[:4])
+    assert max(processes for _, processes in held) <= 1  # those that nobody waited for count, too
+
+
 @pytest.mark.tensorflow
-def test_a_trainer_of_real_models_does_not_outlive_a_killed_agent(
+def test_a_trial_that_sigterm_hands_back_goes_on_elsewhere_from_that_very_step(
     server: FakeServer, start: Start
 ) -> None:
-    server.offer("t", task="digits_mlp", epochs=1_000_000)
-    agent = start(engine=AgentOptions().engine)
-    server.wait_for(lambda: server.steps("t") or agent.poll() is not None, seconds=60)
-    (trainer,) = children(agent.pid)
-    agent.kill()
+    known = {"task": "digits_mlp", "epochs": 100_000}
+    server.offer("t", **known)
+    agent = start(drain_seconds=0.0, engine=AgentOptions().engine)
+    server.wait_for(lambda: server.steps("t") or agent.poll() is not None, seconds=90)
+    agent.send_signal(signal.SIGTERM)
+    assert agent.wait(30) == 0
+    assert [c.body["outcome"] for c in server.of("fail", "t")] == ["preempted"]
+    reports = [r for call in server.of("reports", "t") for r in call.body["reports"]]
+
+    known["reports"] = [r | {"attempt": 1, "reported_at": "2026-11-21T12:00:00Z"} for r in reports]
+    server.checkpoints["u"] = server.checkpoints["t"]
+    server.change(draining=False)
+    server.offer("u", attempt=2, checkpoint="there", **known)
+    heir = start(engine=AgentOptions().engine)
+    server.wait_for(lambda: server.steps("u") or heir.poll() is not None, seconds=90)
+    assert server.steps("u")[0] == server.steps("t")[-1] + 1
+
+    (trainer,) = children(heir.pid)  # nor does one with TensorFlow's threads outlive its agent
+    heir.kill()
     until(lambda: not is_alive(trainer))
 
 

@@ -72,7 +72,7 @@ def test_a_trainer_that_is_killed_fails_it(server: FakeServer, work: Work, gate:
     server.offer_range_test(gate=gate.path)
     os.kill(gate.pid, signal.SIGKILL)
     (failed,) = server.wait_for(lambda: server.of("fail"))
-    assert failed.body["message"] == "the trainer died: SIGKILL"
+    assert failed.body["message"].startswith("the trainer died: SIGKILL")
 
 
 @pytest.mark.parametrize(("given", "hand_back_seconds"), [({"polls": 1}, 60.0), ({}, 0.3)])

@@ -260,7 +260,7 @@ def test_a_store_that_fails_is_logged_and_tried_again(
     uploads.acknowledge(9)
     uploads.offer(1, b"1")
     assert uploads.flush(5)
-    assert f"study #0: checkpoint of step 1 not kept: {error}" in caplog.text
+    assert f"study #0: checkpoint of step 1 not kept, training goes on: {error}" in caplog.text
     shelf.fails = None
     uploads.offer(2, b"2")
     assert uploads.flush(5)

@@ -11,7 +11,7 @@ from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import PYTHONPATH, Gate, Work, ends_well, is_alive, until
 
 from lehr.wire.studies import Objective
-from lehr_worker import process
+from lehr_worker import memory
 from lehr_worker.devices import CPU
 from lehr_worker.failures import failure
 from lehr_worker.process import TrainerProcess
@@ -27,7 +27,7 @@ def test_a_killed_trainer_is_reported_and_started_again(
     os.kill(first, signal.SIGKILL)
     (failed,) = server.wait_for(lambda: server.of("fail", "t"))
     assert failed.body["outcome"] == "error"
-    assert failed.body["message"] == "the trainer died: SIGKILL"
+    assert failed.body["message"].startswith("the trainer died: SIGKILL (something on this machine")
     Path(f"{gate.path}.pid").unlink()
     server.offer("u", gate=gate.path)
     assert gate.pid != first
@@ -61,7 +61,8 @@ def test_a_kill_by_the_kernel_for_memory_is_told_from_others(
 ) -> None:
     counter = tmp_path / "memory.events"
     counter.write_text("oom 0\noom_kill 3\n")
-    monkeypatch.setattr(process, "_kill_counters", lambda: [counter])
+    monkeypatch.setattr(memory, "MEMBERSHIP", tmp_path / "none")
+    monkeypatch.setattr(memory, "MACHINE", counter)
     work()
     server.offer("t", gate=gate.path)
     trainer = gate.pid
@@ -69,6 +70,20 @@ def test_a_kill_by_the_kernel_for_memory_is_told_from_others(
     os.kill(trainer, signal.SIGKILL)
     (failed,) = server.wait_for(lambda: server.of("fail", "t"))
     assert failed.body["outcome"] == "out_of_memory"
+    assert failed.body["message"].startswith("the kernel killed the trainer for its memory")
+
+
+def test_a_kill_that_nobody_explains_was_for_memory_most_likely(
+    server: FakeServer, work: Work, gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "MEMBERSHIP", tmp_path / "none")
+    monkeypatch.setattr(memory, "MACHINE", tmp_path / "none")
+    work()
+    server.offer("t", gate=gate.path)
+    os.kill(gate.pid, signal.SIGKILL)
+    (failed,) = server.wait_for(lambda: server.of("fail", "t"))
+    assert failed.body["outcome"] == "out_of_memory"
+    assert "most likely by the kernel for memory" in failed.body["message"]
 
 
 def test_a_trainer_that_exits_is_reported_with_its_last_words(
@@ -137,7 +152,7 @@ def test_a_trial_that_never_stops_loses_its_process(server: FakeServer, work: Wo
     assert not server.of("fail", "t")
 
 
-def test_a_trainer_ends_when_its_agent_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trainer_leaves_signals_to_its_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     saving = {"checkpoint_epochs": None, "checkpoint_seconds": 60.0, "tensorboard": None}
     setup = {"engine": "light_engine:LightEngine", "tasks": [], **saving}
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
@@ -149,10 +164,10 @@ def test_a_trainer_ends_when_its_agent_lets_go(monkeypatch: pytest.MonkeyPatch) 
     for signum in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group: the agent decides
         os.kill(trainer.pid, signum)
     assert trainer.next(0.1) is None
-    assert trainer._channel is not None
-    trainer._channel.close()
-    until(lambda: not is_alive(trainer.pid or 0))
+    pid = trainer.pid
+    assert is_alive(pid)
     trainer.kill()
+    assert not is_alive(pid)
 
 
 def test_a_failure_fits_what_the_server_stores() -> None:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -28,16 +29,27 @@ from lehr.client import Client
 from lehr.errors import LehrError, WorkerUnknown
 from lehr.logs import LogFormat, LogLevel
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult
-from lehr.wire.workers import AnyLease, Completion, Lease, Registration
+from lehr.wire.workers import (
+    PROBLEM_CHARACTERS,
+    PROBLEMS,
+    AnyLease,
+    Completion,
+    Failure,
+    Lease,
+    Registration,
+)
 from lehr_worker.attempts import Attempt
 from lehr_worker.departure import Departure
 from lehr_worker.devices import Device, DeviceError, find_devices
-from lehr_worker.failures import failure
+from lehr_worker.failures import failure, storable
 from lehr_worker.files import UnknownPlace
 from lehr_worker.leases import RETRY_SECONDS, Keeper
+from lehr_worker.limits import Limits
+from lehr_worker.memory import usual_limit
 from lehr_worker.patience import GaveUp, insist
 from lehr_worker.process import TrainerDied, TrainerProcess
 from lehr_worker.range_tests import RangeTestAttempt
+from lehr_worker.starts import Unusable, bring_up
 from lehr_worker.stores import SERVER, Checkpoints, Store
 from lehr_worker.supervision import TICK_SECONDS, R, Supervised, Supervisor
 from lehr_worker.trials import TrialAttempt
@@ -72,9 +84,12 @@ class AgentOptions:
     tensorboard: str | None = None  # folder for logs of every trial
     log_format: LogFormat = "text"  # of the trainers, as of the command
     log_level: LogLevel = "info"
+    step_seconds: float | None = None  # for an epoch of a trial; None: see ``StepWatch``
+    memory_bytes: int | None = None  # for one trainer; None: nine tenths of the machine's
     drain_seconds: float = 15.0  # for trials to finish after the first signal
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
+    start_seconds: float = 600.0  # for a trainer to load its libraries and tasks
     claim_seconds: float = 20.0  # a claim waits for work; at most 60
     engine: str = "lehr_worker.keras_engine:KerasEngine"  # package.module:factory
 
@@ -98,6 +113,7 @@ class Agent:
         self._options = options
         self._devices = devices
         self._checkpoints = Checkpoints(options.checkpoints)
+        self._limits = Limits(options.step_seconds, options.memory_bytes or usual_limit())
         self._client = self._connect(CLIENT_TIMEOUT_SECONDS)
         self._heart = self._connect(HEARTBEAT_TIMEOUT_SECONDS)  # its connection is its own
         self._keeper: Keeper | None = None
@@ -134,7 +150,7 @@ class Agent:
         """Train one trial after another, until the worker leaves."""
         trainer = TrainerProcess(device, self._setup(), self._options.data_dir)
         try:
-            while self._is_ready(trainer) and not self.departure.leaving.is_set():
+            while not self.departure.leaving.is_set() and self._is_ready(trainer):
                 lease = self._claim()
                 if lease is not None:
                     with logs.about(**lease.named):
@@ -157,28 +173,27 @@ class Agent:
             return True
         for _ in range(STARTS):
             try:
-                trainer.start()
-                return self._await_readiness(trainer)
-            except TrainerDied as death:
-                log.error("%s: not started: %s", trainer.device, death)
+                return self._is_started(trainer)
+            except Unusable as error:
+                log.error("%s", error)
+                self._status = MISUSED
+                return False
+            except (TrainerDied, OSError) as error:
+                log.error("%s: not started: %s", trainer.device, error)
             if self.departure.leaving.wait(RETRY_SECONDS):
                 return False
         log.error("%s: given up after %d starts", trainer.device, STARTS)
         self._status = FAILED
         return False
 
-    def _await_readiness(self, trainer: TrainerProcess) -> bool:
-        """Raises TrainerDied."""
-        while not self.departure.leaving.is_set():
-            message = trainer.next(TICK_SECONDS)
-            if message is not None and message.kind == "unusable":
-                log.error("%s", _told(message.body))
-                self._status = MISUSED
-                return False
-            if message is not None and message.kind == "ready":
-                self._readiness.put(message.body)
-                return self._await_registration()
-        return False
+    def _is_started(self, trainer: TrainerProcess) -> bool:
+        """Raises Unusable, TrainerDied, OSError."""
+        patience = self._options.start_seconds
+        offer = bring_up(trainer, self._limits, patience, self.departure.leaving)
+        if offer is None:
+            return False
+        self._readiness.put(offer)
+        return self._await_registration()
 
     def _await_registration(self) -> bool:
         while not self._registered.wait(TICK_SECONDS):
@@ -212,8 +227,8 @@ class Agent:
         with self._known_keeper().holding(attempt):
             about = lease.attempt, trainer.device, _parameters(lease)
             log.info("%s: attempt %d on %s: %s", attempt.label, *about)
-            if self.departure.leaving.is_set():
-                attempt.end(failure("preempted", "claimed while the worker was leaving"))
+            if obstacle := self._obstacle(trainer):
+                attempt.end(obstacle)
             else:
                 trainer.train(lease, self._state(attempt, store))
                 attempt.end(self._supervisor(trainer, attempt, Completion).follow())
@@ -228,12 +243,20 @@ class Agent:
         self._busy[attempt.token] = attempt
         with self._known_keeper().holding(attempt):
             log.info("%s: attempt %d on %s", attempt.label, lease.attempt, trainer.device)
-            if self.departure.leaving.is_set():
-                attempt.end(failure("preempted", "claimed while the worker was leaving"))
+            if obstacle := self._obstacle(trainer):
+                attempt.end(obstacle)
             else:
                 trainer.test_range(lease)
                 attempt.end(self._supervisor(trainer, attempt, RangeTestResult).follow())
         del self._busy[attempt.token]
+
+    def _obstacle(self, trainer: TrainerProcess) -> Failure | None:
+        """Why work that was claimed goes back untouched; a trainer may die while it waits."""
+        if self.departure.leaving.is_set():
+            return failure("preempted", "claimed while the worker was leaving")
+        if not self._is_ready(trainer):
+            return failure("preempted", "the worker's trainer does not start")
+        return None
 
     def _state(self, attempt: TrialAttempt, store: Store) -> bytes | None:
         """What the trial resumes from; without it, it starts anew."""
@@ -251,6 +274,7 @@ class Agent:
             attempt,
             self.departure,
             result,
+            limits=self._limits,
             stop_seconds=self._options.stop_seconds,
             hand_back_seconds=self._options.hand_back_seconds,
         )
@@ -262,12 +286,15 @@ class Agent:
         ready = self._first_ready()
         if ready is None:
             return
+        for module, why in ready["problems"].items():
+            log.error("%s cannot be used: %s; the other tasks can", module, why)
         registration = Registration(
             name=self._options.name or platform.node() or "worker",
             tasks=ready["tasks"],
             devices=[device.description for device in self._devices],
             versions=ready["versions"],
             abilities=ready["abilities"],
+            **_problems(ready["problems"]),
         )
         keeper = Keeper(self._heart, registration, self.departure.leaving)
         try:
@@ -364,8 +391,12 @@ def _join(threads: list[threading.Thread], seconds: float) -> None:
             return
 
 
-def _told(body: dict[str, Any]) -> str:
-    return f"{body['message']}\n{body['traceback']}".rstrip()
+def _problems(found: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Left out where there are none, as an older server would have it."""
+    if not found:
+        return {}
+    told = {module: storable(why)[:PROBLEM_CHARACTERS] for module, why in found.items()}
+    return {"problems": dict(islice(told.items(), PROBLEMS))}
 
 
 def _parameters(lease: Lease) -> str:

@@ -6,10 +6,13 @@ JSON rather than pickle: nothing that crosses it can become code.
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
+
+TELL = signal.SIGUSR1  # beside the pipe: the trainer prints where its threads stand, and ends
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,6 @@ class Channel:
         blob = self._connection.recv_bytes() if head["blob"] else None
         return Message(head["kind"], head["body"], blob)
 
-    def poll(self, seconds: float) -> bool:
-        """Whether ``receive`` would answer at once, waiting at most so long for it."""
-        return self._connection.poll(seconds)
-
     def close(self) -> None:
-        self._connection.close()
+        with self._sending:
+            self._connection.close()

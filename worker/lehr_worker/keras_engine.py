@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 import keras
@@ -16,6 +17,7 @@ from lehr_worker.tasks import registry
 from lehr_worker.training import range_test
 from lehr_worker.training.checkpoints import BadCheckpoint
 from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
+from lehr_worker.training.errors import Diverged
 
 LIBRARIES = ("lehr", "tensorflow", "jax", "keras", "numpy")
 
@@ -26,11 +28,17 @@ class KerasEngine:
     """Trains leases with one ``Engine`` for the built-in tasks and those of the given modules."""
 
     def __init__(self, modules: Sequence[str]) -> None:
-        """Raises TaskError for a module that cannot be used."""
-        tasks = registry.load(modules)
-        self.schemas = {name: task.schema() for name, task in tasks.items()}
+        """Raises TaskError where no task at all can be used."""
+        found = registry.find(modules)
+        for problem in found.problems.values():
+            if not found.tasks:
+                raise problem
+            log.error("%s", problem, exc_info=problem.__cause__)
+        self.problems = {name: str(problem) for name, problem in found.problems.items()}
+        self.schemas = {name: task.schema() for name, task in found.tasks.items()}
         self.versions = versions()
-        self._engine = Engine(tasks)
+        self._tasks = found.tasks
+        self._engine = Engine(found.tasks)
         _warn_without_gpu()
 
     def train(
@@ -43,11 +51,12 @@ class KerasEngine:
     ) -> None:
         """Train from the checkpoint, or from the start where it is of no use."""
         config = trial_config(lease)
-        try:
-            self._engine.train(config, on_epoch, resume=resume, checkpoint=checkpoint)
-        except BadCheckpoint as error:
-            log.warning("%s #%d starts anew: %s", lease.study, lease.trial.number, error)
-            self._engine.train(config, on_epoch, checkpoint=checkpoint)
+        with self._named(lease.task):
+            try:
+                self._engine.train(config, on_epoch, resume=resume, checkpoint=checkpoint)
+            except BadCheckpoint as error:
+                log.warning("%s #%d starts anew: %s", lease.study, lease.trial.number, error)
+                self._engine.train(config, on_epoch, checkpoint=checkpoint)
 
     def range_test(
         self, lease: RangeTestLease, goes_on: Callable[[], bool]
@@ -62,7 +71,21 @@ class KerasEngine:
             updates=lease.updates,
             seeds=lease.seeds,
         )
-        return range_test.losses(config, self._engine.programs, goes_on)
+        with self._named(lease.task):
+            return range_test.losses(config, self._engine.programs, goes_on)
+
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Say of what is raised in which task, unless it was said in which part of it."""
+        try:
+            yield
+        except Diverged:
+            raise
+        except BaseException as error:
+            task = self._tasks.get(name)
+            if task is not None and not getattr(error, "__notes__", ()):
+                error.add_note(f"task {name} of {task.module}")
+            raise
 
 
 def trial_config(lease: Lease) -> TrialConfig:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections import deque
+import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lehr.logs import level_name
 from lehr.wire.range_tests import RangeTestLease
 from lehr.wire.workers import AnyLease, Failure, Lease
-from lehr_worker.channel import Channel, Message
+from lehr_worker import memory
+from lehr_worker.channel import TELL, Channel, Message
+from lehr_worker.deaths import death, standing
 from lehr_worker.devices import Device
-from lehr_worker.failures import failure
+from lehr_worker.failures import FailureOutcome, failure
 from lehr_worker.libraries import DEFAULTS
+from lehr_worker.output import Output, to_stderr
 
-STDERR_LINES = 60  # of a dead trainer's last words, for the report
+TELL_SECONDS = 5.0  # to say where it stands, and end
+WORDS_SECONDS = 1.0  # for the last words of the dead to arrive
+KILL_SECONDS = 10.0  # longer, and it hangs in the kernel
+
+Inbox: TypeAlias = "queue.SimpleQueue[Message | None]"  # None: there will be no more
 
 log = logging.getLogger(__name__)
 
@@ -46,45 +54,63 @@ class TrainerProcess:
         self._setup = {"log_level": level_name(log), **setup, "device": str(device)}
         self._is_json = setup.get("log_format") == "json"
         self._data_dir = data_dir
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
-        self._last_words: deque[str] = deque(maxlen=STDERR_LINES)
-        self._kills_before = 0
+        self._inbox: Inbox = queue.SimpleQueue()
+        self._output: Output | None = None
+        self._kills_before: int | None = None
+        self._held: int | None = None  # bytes of memory, when last looked at
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        """Whether the process runs; one that has ended is not reaped here, so its id stays its."""
+        if self._process is None or self._process.returncode is not None:
+            return False
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            return self._process.poll() is None
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, flags) is None
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
+    @property
+    def held(self) -> int | None:
+        """Bytes of memory that the process holds; None if unknown."""
+        if self.pid is not None and (found := memory.held(self.pid)) is not None:
+            self._held = found
+        return self._held
+
     def start(self) -> None:
         """Start the process; it says ``ready`` or ``unusable`` once its tasks are loaded."""
-        if self._channel is not None:
-            self._channel.close()
+        self.kill()  # what is left of one that died
         self._channel, theirs = Channel.pair()
-        self._last_words.clear()
-        self._kills_before = _out_of_memory_kills()
+        self._kills_before = memory.kernel_kills()
+        self._held = None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "lehr_worker.trainer", str(theirs.descriptor)],
             env=self._environment(),
             pass_fds=[theirs.descriptor],
+            process_group=0,  # with all processes that its tasks start, to end them together
             stdin=subprocess.DEVNULL,
-            # What tasks print must not mix with the worker's own output, nor with its records.
-            stdout=subprocess.PIPE if self._is_json else 2,
-            stderr=subprocess.STDOUT if self._is_json else subprocess.PIPE,
-            text=True,
-            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,  # what tasks print must not mix with the worker's own output
         )
         theirs.close()
-        threading.Thread(target=self._copy_stderr, args=(self._process,), daemon=True).start()
+        self._inbox = queue.SimpleQueue()
+        arguments = self._channel, self._inbox
+        threading.Thread(target=_listen, args=arguments, name="inbox", daemon=True).start()
+        if self._process.stdout is not None:
+            self._output = Output(self._process.stdout, self._show)
         self._send("setup", self._setup)
 
     def train(self, lease: Lease, checkpoint: bytes | None) -> None:
+        self._begin_trial()
         self._send("train", _ordered(lease), checkpoint)
 
     def test_range(self, lease: RangeTestLease) -> None:
+        self._begin_trial()
         self._send("range_test", _ordered(lease))
 
     def settle(self, token: str, step: int) -> None:
@@ -103,24 +129,31 @@ class TrainerProcess:
 
     def next(self, seconds: float) -> Message | None:
         """What the trainer says within so many seconds. Raises TrainerDied."""
-        if self._channel is None:
-            raise TrainerDied(failure("error", "the trainer was not started"))
+        is_alive = self.alive  # asked first: what the dead have said has arrived soon
         try:
-            if self._channel.poll(seconds) or (not self.alive and self._channel.poll(0)):
-                return self._channel.receive()
-        except (EOFError, OSError):
-            raise self._death() from None
-        if not self.alive:
+            message = self._inbox.get(timeout=seconds if is_alive else WORDS_SECONDS)
+        except queue.Empty:
+            message = None
+            if is_alive:
+                return None
+        if message is None:
             raise self._death()
-        return None
+        return message
+
+    def condemn(self, outcome: FailureOutcome, why: str, advice: str = "") -> Failure:
+        """End the process, whatever it does; the failure says where it stood, and what to do."""
+        if self._process is not None and self.alive:
+            self._process.send_signal(TELL)
+            self._await_end(TELL_SECONDS)
+        self.kill()
+        words = self._last_words()
+        return failure(outcome, f"{why}{standing(words, signalled=False)}{advice}", words)
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        if self._channel is not None:
-            self._channel.close()
+        """End the process and all that it started, whatever they do."""
+        process, self._process = self._process, None
+        if process is not None:
+            _kill(process)
 
     def _send(self, kind: str, body: dict[str, Any], blob: bytes | None = None) -> None:
         try:
@@ -133,65 +166,63 @@ class TrainerProcess:
         data = {"LEHR_DATA_DIR": self._data_dir} if self._data_dir else {}
         return DEFAULTS | dict(os.environ) | data | self.device.environment
 
-    def _copy_stderr(self, process: subprocess.Popen[str]) -> None:
-        stream = process.stdout if self._is_json else process.stderr
-        if stream is None:
+    def _show(self, text: str) -> None:
+        """Records go where the worker's own go; what else is printed becomes one."""
+        if not self._is_json:
+            to_stderr(text)
             return
-        with stream as lines:
-            for line in lines:
-                self._last_words.append(line)
-                if self._is_json and not line.startswith("{"):
-                    log.info("%s", line.rstrip("\n"), extra={"device": str(self.device)})
-                else:
-                    sys.stderr.write(line)
+        for line in text.splitlines(keepends=True):
+            if line.startswith("{"):
+                to_stderr(line)
+            else:
+                log.info("%s", line.rstrip("\n"), extra={"device": str(self.device)})
+
+    def _begin_trial(self) -> None:
+        if self._output is not None:
+            self._output.begin_trial()
+
+    def _last_words(self) -> str:
+        return "" if self._output is None else self._output.last_words(WORDS_SECONDS)
+
+    def _await_end(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self.alive and time.monotonic() < end:
+            time.sleep(0.01)
 
     def _death(self) -> TrainerDied:
-        if self._process is None:
+        process, held = self._process, self._held
+        if process is None:
             return TrainerDied(failure("error", "the trainer was not started"))
-        try:
-            code = self._process.wait(5)
-        except subprocess.TimeoutExpired:  # it closed its pipe and lives on: of no use any more
-            self._process.kill()
-            code = self._process.wait()
-        starved = code == -signal.SIGKILL and _out_of_memory_kills() > self._kills_before
-        words = "".join(self._last_words)
-        if starved:
+        self._await_end(TELL_SECONDS)  # one that closed its pipe and lives on is of no use any more
+        self.kill()
+        code = process.returncode
+        if code is None:
             return TrainerDied(
-                failure("out_of_memory", "the kernel killed the trainer for its memory", words)
+                failure("error", "the trainer hangs in the kernel", self._last_words())
             )
-        return TrainerDied(failure("error", f"the trainer died: {_manner(code)}", words))
+        return TrainerDied(death(code, self._last_words(), self._kills_before, held))
 
 
 def _ordered(lease: AnyLease) -> dict[str, Any]:
     return {"lease": lease.model_dump(mode="json"), "named": lease.named}
 
 
-def _manner(code: int) -> str:
-    if code >= 0:
-        return f"exit status {code}"
+def _listen(channel: Channel, inbox: Inbox) -> None:
+    """Read until the trainer is gone; in a thread, for it may hang in the midst of a message."""
     try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
+        while True:
+            inbox.put(channel.receive())
+    except (EOFError, OSError):
+        log.debug("a trainer is gone")
+    finally:
+        channel.close()
+        inbox.put(None)
 
 
-def _out_of_memory_kills() -> int:
-    """How often the kernel has killed for memory, in this control group or else on this machine."""
-    return sum(_counter(file) for file in _kill_counters())
-
-
-def _kill_counters() -> list[Path]:
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # all of them have ended
+        os.killpg(process.pid, signal.SIGKILL)
     try:
-        group = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2].lstrip("/")
-    except OSError:
-        return []
-    own = Path("/sys/fs/cgroup", group, "memory.events")
-    return [own] if own.is_file() else [Path("/proc/vmstat")]
-
-
-def _counter(file: Path) -> int:
-    try:
-        lines = file.read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+        process.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        log.error("trainer %d does not end: it hangs in the kernel (a disk, a driver)", process.pid)

@@ -12,9 +12,13 @@ from lehr.wire.workers import Failure, NewReport
 from lehr_worker.channel import Message
 from lehr_worker.departure import Departure
 from lehr_worker.failures import failure
+from lehr_worker.limits import Limits, StepWatch
+from lehr_worker.memory import readable
 from lehr_worker.process import TrainerDied, TrainerProcess
 
 TICK_SECONDS = 0.2  # how soon a departure or a lost lease is noticed
+LONGER = "; if it may take longer: lehr work --step-seconds"
+MORE = "; if it may hold more: lehr work --memory-bytes"
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +50,8 @@ class Supervisor(Generic[R]):
     ``result`` is what an attempt ends with whose training is done.
 
     A trial that was told to stop may go on for ``stop_seconds``, one that is handed back for
-    ``hand_back_seconds``: an epoch cannot be interrupted, only its process killed.
+    ``hand_back_seconds``: an epoch cannot be interrupted, only its process killed. One that goes
+    beyond ``limits`` loses its process at once.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Supervisor(Generic[R]):
         departure: Departure,
         result: type[R],
         *,
+        limits: Limits,
         stop_seconds: float,
         hand_back_seconds: float,
     ) -> None:
@@ -63,6 +69,9 @@ class Supervisor(Generic[R]):
         self._attempt = attempt
         self._departure = departure
         self._result = result
+        self._limits = limits
+        self._watch = StepWatch(limits.step_seconds, time.monotonic())
+        self._weigh_at = 0.0  # when to look at the trainer's memory again
         self._stop_seconds = stop_seconds
         self._hand_back_seconds = hand_back_seconds
         self._saving = False
@@ -84,8 +93,31 @@ class Supervisor(Generic[R]):
             if self._is_overdue(time.monotonic()):
                 self._trainer.kill()
                 return self._handed_back()
+            if condemned := self._beyond_limits(is_silent=message is None):
+                log.error("%s: %s", self._attempt.label, condemned.message)
+                return condemned
+
+    def _beyond_limits(self, *, is_silent: bool) -> Failure | None:
+        """The failure of an attempt that takes too much, its trainer killed; None for others.
+
+        While messages wait to be read, nothing is known of the step that is under way.
+        """
+        now = time.monotonic()
+        self._watch.look(now)
+        if is_silent and self._watch.is_over:
+            return self._trainer.condemn("error", self._watch.story, LONGER)
+        if now < self._weigh_at:  # steps may be shorter than looking takes
+            return None
+        self._weigh_at = now + TICK_SECONDS
+        most, held = self._limits.memory_bytes, self._trainer.held
+        if most is None or held is None or held <= most:
+            return None
+        story = f"the trainer held {readable(held)} of memory, and may hold {readable(most)}"
+        return self._trainer.condemn("out_of_memory", story, MORE)
 
     def _pass_on(self, message: Message) -> None:
+        if message.kind in ("report", "step"):
+            self._watch.end_step()
         if message.kind == "report":
             report = NewReport.model_validate(message.body["report"])
             self._attempt.report(report)

@@ -169,13 +169,15 @@ class Task:
         return {name: self._value(name, given) for name in self.parameters}
 
     def build_model(self, parameters: Mapping[str, Any]) -> Any:
-        """A new `keras.Model` for complete parameters."""
-        with _dtype_policy(parameters.get("precision")):
+        """A new `keras.Model` for complete parameters. Raises what the task's function raises."""
+        with self.part("model"), _dtype_policy(parameters.get("precision")):
             return _call(self._model, parameters)
 
     def load_data(self, parameters: Mapping[str, Any]) -> Data | Stream:
         """The data for complete parameters. Raises ValueError where the task has none."""
-        data: Data | Stream = _call(self._data_function(), parameters)
+        function = self._data_function()
+        with self.part("data"):
+            data: Data | Stream = expected(_call(function, parameters), Data, Stream)
         return data
 
     def data_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,11 +186,24 @@ class Task:
 
     def build_loss(self, parameters: Mapping[str, Any]) -> Any:
         """What `compile(loss=...)` takes, for complete parameters."""
-        return _resolve(self._loss, parameters)
+        with self.part("loss"):
+            return _resolve(self._loss, parameters)
 
     def build_metrics(self, parameters: Mapping[str, Any]) -> list[Any]:
         """What `compile(metrics=...)` takes, for complete parameters."""
-        return [_resolve(metric, parameters) for metric in self._metrics]
+        with self.part("metrics"):
+            return [_resolve(metric, parameters) for metric in self._metrics]
+
+    @contextmanager
+    def part(self, part: Literal["model", "data", "loss", "metrics"]) -> Iterator[None]:
+        """Say of whatever is raised within which part of which task it is about."""
+        try:
+            yield
+        except BaseException as error:
+            function = self._data if part == "data" else self._model
+            of = f"{self.module}.{getattr(function, '__name__', self.name)}"
+            error.add_note(f"the {part} of task {self.name}, {of}")
+            raise
 
     def _value(self, name: str, given: Mapping[str, Any]) -> Any:
         argument = self.parameters[name]
@@ -321,6 +336,14 @@ def _dtype_policy(precision: str | None) -> Iterator[None]:
 
 def _call(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
     return function(**{n: parameters[n] for n in inspect.signature(function).parameters})
+
+
+def expected(returned: Any, *types: type) -> Any:
+    """What a task's function returned. Raises TypeError unless it is of one of these types."""
+    if not isinstance(returned, types):
+        wanted = " or ".join(f"a {t.__module__.split('.')[0]}.{t.__name__}" for t in types)
+        raise TypeError(f"the function must return {wanted}, it returned {type(returned).__name__}")
+    return returned
 
 
 def _resolve(choice: str | Callable[..., Any], parameters: Mapping[str, Any]) -> Any:

@@ -7,8 +7,10 @@ nothing that arrives is ever run.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
+import io
 import logging
 import os
 import signal
@@ -21,7 +23,7 @@ from typing import Any, Protocol
 from lehr import logs
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult, SeedLosses
 from lehr.wire.workers import Completion, Failure, Lease
-from lehr_worker.channel import Channel, Message
+from lehr_worker.channel import TELL, Channel, Message
 from lehr_worker.failures import raised
 from lehr_worker.recorder import Log, NoLog, Recorder
 from lehr_worker.saver import Interval, Saver
@@ -77,7 +79,7 @@ class Orders:
             while True:
                 self._take(self._channel.receive())
         except (EOFError, OSError):
-            os._exit(0)
+            leave()
 
     def next_trial(self) -> Message:
         with self._news:
@@ -113,8 +115,20 @@ class Orders:
             self.word = message.body["word"]
 
 
+def leave() -> None:
+    """End at once, with all processes that tasks have started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
 def main() -> None:
     faulthandler.enable()
+    faulthandler.register(TELL, chain=True)  # print where all threads stand, then end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    _offer_to_the_kernel()
     for signum in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the agent decides
         signal.signal(signum, signal.SIG_IGN)
     descriptor = int(sys.argv[1])
@@ -133,8 +147,7 @@ def main() -> None:
         told = raised("error", error)
         channel.send("unusable", {"message": told.message, "traceback": told.traceback})
         return
-    ready = {"tasks": dict(engine.schemas), "versions": dict(engine.versions)}
-    channel.send("ready", ready | {"abilities": abilities(engine)})
+    channel.send("ready", offer(engine))
     saver = Saver(channel)
     interval = Interval(setup["checkpoint_epochs"], setup["checkpoint_seconds"])
     while True:
@@ -144,6 +157,12 @@ def main() -> None:
                 test_range(engine, work, orders, channel)
             else:
                 train(engine, work, orders, channel, saver, interval, setup["tensorboard"])
+
+
+def _offer_to_the_kernel() -> None:
+    """Where memory runs out, this process is to be killed rather than the agent."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _cause(error: TaskError) -> str:
@@ -158,9 +177,14 @@ def make_engine(place: str, tasks: Sequence[str]) -> Trains:
     return engine
 
 
-def abilities(engine: Trains) -> list[str]:
-    """What the engine can do beside training; an engine of one's own need not test ranges."""
-    return ["range_test"] if callable(getattr(engine, "range_test", None)) else []
+def offer(engine: Trains) -> dict[str, Any]:
+    """What is told of an engine; one of one's own need neither test ranges nor know problems."""
+    return {
+        "tasks": dict(engine.schemas),
+        "versions": dict(engine.versions),
+        "abilities": ["range_test"] if callable(getattr(engine, "range_test", None)) else [],
+        "problems": dict(getattr(engine, "problems", {})),  # of modules that cannot be used
+    }
 
 
 def test_range(engine: Any, work: Message, orders: Orders, channel: Channel) -> None:
@@ -169,14 +193,20 @@ def test_range(engine: Any, work: Message, orders: Orders, channel: Channel) -> 
     tester: TestsRanges = engine
     ending: RangeTestResult | Failure | None
     try:
-        losses = tester.range_test(lease, lambda: orders.word is None)
+        losses = tester.range_test(lease, lambda: _goes_on(lease, orders, channel))
         curves = [SeedLosses(seed=seed, losses=list(found)) for seed, found in losses.items()]
         ending = None if orders.word else RangeTestResult(curves=curves)
     except (OutOfMemory, MemoryError) as error:
         ending = raised("out_of_memory", error)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         ending = raised("error", error)
     _end(channel, lease.token, ending)
+
+
+def _goes_on(lease: RangeTestLease, orders: Orders, channel: Channel) -> bool:
+    """Asked before each seed, which counts as a step."""
+    channel.send("step", {"token": lease.token})
+    return orders.word is None
 
 
 def make_log(tensorboard: str | None, lease: Lease) -> Log:
@@ -212,7 +242,7 @@ def train(
         ending = raised("diverged", error)
     except (OutOfMemory, MemoryError) as error:
         ending = raised("out_of_memory", error)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # a task may raise SystemExit and KeyboardInterrupt, too
         ending = raised("error", error)
     recorder.end(ending)
     _end(channel, lease.token, ending)

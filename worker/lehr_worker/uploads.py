@@ -25,6 +25,7 @@ class Uploads:
         self._waiting: list[tuple[int, bytes]] = []  # at most two
         self._known = -1  # the last step whose report the server has
         self._saving = False
+        self._has_failed = False  # said once of an attempt
         self._closed = False
         self._finished = False
         self._news = threading.Condition()
@@ -90,7 +91,10 @@ class Uploads:
         except LeaseLost:
             log.debug("%s: checkpoint of step %d comes too late", self._label, step)
         except Exception as error:  # the drivers of object stores raise what they like
-            log.warning("%s: checkpoint of step %d not kept: %s", self._label, step, error)
+            level = logging.DEBUG if self._has_failed else logging.WARNING
+            self._has_failed = True
+            what = "%s: checkpoint of step %d not kept, training goes on: %s"
+            log.log(level, what, self._label, step, error)
 
     def _remove(self) -> None:
         try:

@@ -130,6 +130,9 @@ def _workers(workers: list[Worker]) -> Iterator[Finding]:
         else:
             do = "install the same version on both sides"
             yield Finding(f"worker {worker.name}", "note", f"is of lehr {other}", do)
+        for module, why in worker.problems.items():
+            do = f"mend {module} there, and start the worker again"
+            yield Finding(f"worker {worker.name}", "wrong", f"cannot use {module}: {why}", do)
 
 
 def _waiting(client: Client, workers: list[Worker]) -> Iterator[Finding]:

@@ -72,12 +72,34 @@ def work(
             "rate by epoch, parameters. Look at them with tensorboard --logdir DIR.",
         ),
     ] = None,
+    step_seconds: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LEHR_STEP_SECONDS",
+            min=1,
+            help="Longest time for an epoch, the first with its loading and compiling included: a "
+            "trial that takes longer hangs, and fails. By default a day for the first, then "
+            "ten times the slowest so far and ten minutes.",
+        ),
+    ] = None,
+    memory_bytes: Annotated[
+        int | None,
+        typer.Option(
+            envvar="LEHR_MEMORY_BYTES",
+            min=1,
+            help="Most memory of the machine (not of the GPU) for one trainer: a trial beyond it "
+            "ends as out_of_memory. By default nine tenths of what the machine or its control "
+            "group has.",
+        ),
+    ] = None,
     drain_seconds: Annotated[
         float,
         typer.Option(
             envvar="LEHR_DRAIN_SECONDS",
             min=0,
-            help="How long trials may go on after Ctrl-C or SIGTERM; then they are handed back.",
+            help="How long trials may go on after Ctrl-C or SIGTERM; then they are handed back, "
+            "which takes up to 10 s more. Stay below the grace period of what ends the worker "
+            "(Kubernetes and Slurm: 30 s). A second signal hands back at once.",
         ),
     ] = 15.0,
     log_format: Annotated[
@@ -96,6 +118,9 @@ def work(
     Ctrl-C or SIGTERM ends it: no trial is lost, what cannot finish in time is handed back and goes
     on elsewhere from its last checkpoint.
 
+    A trial that raises, crashes, hangs, runs out of memory or diverges fails with its reason, and
+    the next one runs. Modules of tasks that cannot be imported are shown by lehr worker list.
+
     Example: lehr work --tasks my_package.my_tasks --devices 0,1
     """
     with needs_extra("work", "worker"):
@@ -113,6 +138,8 @@ def work(
         checkpoint_epochs=checkpoint_epochs,
         checkpoint_seconds=checkpoint_seconds,
         tensorboard=None if tensorboard is None else str(tensorboard.resolve()),
+        step_seconds=step_seconds,
+        memory_bytes=memory_bytes,
         drain_seconds=drain_seconds,
         log_format=log_format,
         log_level=log_level,

@@ -27,6 +27,9 @@ def list_(as_json: AsJson = False, server: Server = None, token: Token = None) -
             render.print_json(workers)
         elif workers:
             render.console().print(render.workers_table(workers))
+            for worker in workers:
+                for module, why in worker.problems.items():
+                    typer.echo(f"{worker.name} cannot use {module}: {why}")
         else:
             typer.echo("no workers; start one on a machine that trains with: lehr work")
 

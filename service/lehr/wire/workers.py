@@ -14,6 +14,7 @@ from lehr.wire.trials import Report, Trial
 
 Token = str
 Ability = Literal["range_test"]
+PROBLEMS, PROBLEM_CHARACTERS = 100, 2_000
 Metrics = Annotated[dict[MetricName, Measured], Field(max_length=200)]
 
 
@@ -39,6 +40,16 @@ class Registration(Wire):
     abilities: Annotated[list[Ability], Field(max_length=100)] = Field(
         default_factory=list,
         description="what it can do beside training trials; range_test: it is leased range tests",
+    )
+    problems: Annotated[
+        dict[
+            Annotated[Text, Field(max_length=200)],
+            Annotated[Text, Field(max_length=PROBLEM_CHARACTERS)],
+        ],
+        Field(max_length=PROBLEMS),
+    ] = Field(
+        default_factory=dict,
+        description="why modules of tasks cannot be used, by module; it offers those of the others",
     )
 
 
@@ -177,6 +188,9 @@ class Worker(Wire):
     devices: list[Any]
     versions: dict[str, str]
     abilities: list[str]
+    problems: dict[str, str] = Field(
+        default_factory=dict, description="why modules of tasks cannot be used, by module"
+    )
     state: Literal["alive", "draining", "lost"]
     running: list[WorkerAttempt]
     registered_at: Moment

@@ -46,12 +46,14 @@ def view(connection: Connection, study: Study, now: float) -> StudyView:
     single = len(goals) == 1
     best = trials.best(connection, study.id, goals[0].direction) if single else None
     task = study.definition.task
+    is_offered = bool(workers.schemas(connection, task, now))
     return study_view(
         study,
         best,
         _tests(connection, study),
         pruning=pruning_of(connection, study),
-        task_is_offered=bool(workers.schemas(connection, task, now)),
+        task_is_offered=is_offered,
+        problems=() if is_offered else workers.problems(connection, now),
         tests_are_offered=not study.is_testing or workers.some_can(connection, ABILITY, task, now),
     )
 

@@ -47,6 +47,7 @@ async def register(registration: Registration, here: Here, who: Who) -> Response
         devices=registration.devices,
         versions=registration.versions,
         abilities=registration.abilities,
+        problems=registration.problems,
         draining=False,
         lost=False,
         registered_at=now,

@@ -40,14 +40,18 @@ def study_view(
     *,
     pruning: Pruning,
     task_is_offered: bool,
+    problems: Sequence[tuple[str, str]] = (),
     tests_are_offered: bool = True,
 ) -> StudyView:
-    """A study; an active one says in its reason what it waits for, or is searched without."""
+    """A study; an active one says in its reason what it waits for, or is searched without.
+
+    ``problems``: workers by name, each with why a module of tasks cannot be used there.
+    """
     reason = study.reason
     if reason is None and study.state is StudyState.ACTIVE:
         task = study.definition.task
         if not task_is_offered:
-            reason = f"no worker that is here offers the task {task!r}"
+            reason = f"no worker that is here offers the task {task!r}{_perhaps(problems)}"
         elif study.is_testing and not tests_are_offered:
             reason = f"its range tests come first, and no worker that is here runs any of {task!r}"
         else:
@@ -72,6 +76,11 @@ def study_view(
         created_at=moment(study.created_at),
         finished_at=moment_or_none(study.finished_at),
     )
+
+
+def _perhaps(problems: Sequence[tuple[str, str]]) -> str:
+    """The first worker whose module of tasks cannot be used: it may be the one that is wanted."""
+    return "; {}: {}".format(*problems[0]) if problems else ""
 
 
 def _about_tests(study: Study, tests: Sequence[RangeTest]) -> str | None:
@@ -193,6 +202,7 @@ def worker_view(worker: Worker, running: Sequence[WorkerAttempt]) -> WorkerView:
         devices=worker.devices,
         versions=dict(worker.versions),
         abilities=list(worker.abilities),
+        problems=dict(worker.problems),
         state="lost" if worker.lost else "draining" if worker.draining else "alive",
         running=list(running),
         registered_at=moment(worker.registered_at),

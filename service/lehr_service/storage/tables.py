@@ -119,6 +119,7 @@ workers = Table(
     Column("devices", Json, nullable=False),
     Column("versions", Json, nullable=False),
     Column("abilities", Json, nullable=False, default=list),
+    Column("problems", Json, nullable=False, default=dict),  # of task modules, by module
     Column("draining", Boolean, nullable=False, default=False),
     Column("lost", Boolean, nullable=False, default=False),
     Column("registered_at", Double, nullable=False),

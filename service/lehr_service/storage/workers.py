@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
@@ -27,6 +27,7 @@ class Worker:
     heard_at: float
     deadline: float
     token_id: str | None = None
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 _GET = select(workers).where(workers.c.id == bindparam("id"))
@@ -126,6 +127,15 @@ def schemas(connection: Connection, task: str, now: float) -> list[Mapping[str, 
     """The parameter schemas of a task as the workers that are here offer it."""
     query = select(workers.c.tasks).where(workers.c.lost.is_(False), workers.c.deadline > now)
     return [tasks[task] for tasks in connection.execute(query).scalars().all() if task in tasks]
+
+
+def problems(connection: Connection, now: float) -> list[tuple[str, str]]:
+    """Name of each worker that is here and has modules it cannot use, with the first of them."""
+    query = select(workers.c.name, workers.c.problems).where(
+        workers.c.lost.is_(False), workers.c.deadline > now
+    )
+    found = connection.execute(query.order_by(workers.c.name)).all()
+    return [(name, next(iter(problems.values()))) for name, problems in found if problems]
 
 
 def some_can(connection: Connection, ability: str, task: str, now: float) -> bool:

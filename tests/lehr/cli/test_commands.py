@@ -158,8 +158,14 @@ def test_workers_are_listed_and_drained(cli: Run, client: Client) -> None:
         ids["two"][0]: "draining",
         ids["two"][1]: "alive",
     }
-    missing = cli("worker", "drain", "three")
-    assert (missing.exit_code, "here are: one, two, two" in missing.stderr) == (1, True)
+    problems = {"mine": "importing mine failed: no such thing"}
+    client.register(Registration(name="three", tasks={"t": {}}, problems=problems))
+    listed = cli("worker", "list").stdout
+    assert "three cannot use mine: importing mine failed: no such thing\n" in listed
+    (found,) = [f for f in json.loads(cli("doctor", "--json").stdout) if f["state"] == "wrong"]
+    assert found["says"] == "cannot use mine: importing mine failed: no such thing"
+    missing = cli("worker", "drain", "four")
+    assert (missing.exit_code, "here are: one, three, two, two" in missing.stderr) == (1, True)
 
 
 # Wrong definitions, wrong servers, wrong use

@@ -17,9 +17,9 @@ def db(lehr_at, tmp_path):
 def test_upgrade_says_from_where_to_where(db):
     first = db("upgrade")
     assert first.exit_code == 0
-    assert first.output.rstrip().endswith("lehr.db: from nothing to schema 0003")
-    assert "has schema 0003 already" in db("upgrade").output
-    assert json.loads(db("upgrade", "--json").output) == {"before": "0003", "after": "0003"}
+    assert first.output.rstrip().endswith("lehr.db: from nothing to schema 0005")
+    assert "has schema 0005 already" in db("upgrade").output
+    assert json.loads(db("upgrade", "--json").output) == {"before": "0005", "after": "0005"}
 
 
 def test_check_exits_with_1_where_something_is_wrong(db, tmp_path):
@@ -27,15 +27,15 @@ def test_check_exits_with_1_where_something_is_wrong(db, tmp_path):
     assert (missing.exit_code, "there is no database" in missing.output) == (1, True)
     db("upgrade")
     sound = db("check")
-    assert (sound.exit_code, "is sound, with schema 0003" in sound.output) == (0, True)
+    assert (sound.exit_code, "is sound, with schema 0005" in sound.output) == (0, True)
     with closing(sqlite3.connect(tmp_path / "lehr.db")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
         connection.commit()
     old = db("check")
     assert old.exit_code == 1
-    assert "wrong: schema: the schema is 0002, this version needs 0003: run lehr db" in old.output
+    assert "wrong: schema: the schema is 0002, this version needs 0005: run lehr db" in old.output
     told = json.loads(db("check", "--json").output)
-    assert (told["sound"], told["schema"], told["needed"]) == (False, "0002", "0003")
+    assert (told["sound"], told["schema"], told["needed"]) == (False, "0002", "0005")
     assert told["findings"][0]["check"] == "schema"
 
 

@@ -103,7 +103,8 @@ def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run
     arguments = ("--tasks", "a.b", "--tasks", "c", "--devices", "0,1", "--name", "n")
     times = ("--drain-seconds", "1", "--checkpoint-seconds", "2", "--data-dir", "/data")
     logs = ("--tensorboard", "/logs")
-    done = lehr_at(SERVER, "work", *arguments, *times, *logs, "--token", "t")
+    limits = ("--step-seconds", "3", "--memory-bytes", "4")
+    done = lehr_at(SERVER, "work", *arguments, *times, *logs, *limits, "--token", "t")
     assert done.exit_code == 7
     assert worked == [
         AgentOptions(
@@ -116,6 +117,8 @@ def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run
             drain_seconds=1.0,
             checkpoint_seconds=2.0,
             tensorboard="/logs",
+            step_seconds=3.0,
+            memory_bytes=4,
         )
     ]
 

@@ -50,6 +50,7 @@ def test_what_the_first_schema_held_is_kept(database_url):
         assert attempts.by_token(connection, "1-t").kind == "trial"
         assert [t.number for t in trials.in_state(connection, 1, TrialState.RUNNING)] == [0]
         assert workers.get(connection, "w").abilities == []
+        assert workers.get(connection, "w").problems == {}
     database.close()
 
 

@@ -51,7 +51,7 @@ def execute(settings, statement):
 
 
 def test_a_database_in_use_is_sound(used):
-    assert upkeep.check(used) == upkeep.Checked("0003", "0003", [])
+    assert upkeep.check(used) == upkeep.Checked("0005", "0005", [])
 
 
 BROKEN = {
@@ -131,8 +131,8 @@ def test_an_empty_database_is_upgraded_and_then_is_sound(settings):
             upkeep.check(settings)
     else:
         assert "is empty" in upkeep.check(settings).findings[0].says
-    assert upkeep.upgrade(settings) == upkeep.Upgraded(None, "0003")
-    assert upkeep.upgrade(settings) == upkeep.Upgraded("0003", "0003")
+    assert upkeep.upgrade(settings) == upkeep.Upgraded(None, "0005")
+    assert upkeep.upgrade(settings) == upkeep.Upgraded("0005", "0005")
     assert upkeep.check(settings).is_sound
 
 

@@ -1,7 +1,10 @@
 """How a trial's training can fail for a reason that lies in its configuration."""
 
+import errno
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 
 class TrainingError(Exception):
@@ -28,6 +31,15 @@ def raises_out_of_memory() -> Iterator[None]:
         yield
     except Exception as error:
         text = str(error)
-        if "RESOURCE_EXHAUSTED" in text or type(error).__name__ == "ResourceExhaustedError":
+        full = "RESOURCE_EXHAUSTED" in text or type(error).__name__ == "ResourceExhaustedError"
+        if full and os.strerror(errno.ENOSPC) not in text:  # a disk, for tf.data's cache
             raise OutOfMemory(text.splitlines()[0]) from error
         raise
+
+
+def one_number(metric: str, value: Any) -> float:
+    """The value of a metric. Raises TypeError where a task's own metric is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"metric {metric}: must be one number, got {value!r}") from error

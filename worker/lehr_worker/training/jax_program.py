@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from lehr_worker.training.data import StreamData
+from lehr_worker.training.errors import one_number
 from lehr_worker.training.program import Program
 
 EVALUATION_BATCH: Final = 1000
@@ -194,7 +195,7 @@ class JaxProgram(Program):
     def _results(self, metrics: list[jax.Array]) -> dict[str, float]:
         for variable, value in zip(self.model.metrics_variables, metrics, strict=True):
             variable.assign(value)
-        results = {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        results = {n: one_number(n, v) for n, v in self.model.get_metrics_result().items()}
         self.model.reset_metrics()
         return results
 

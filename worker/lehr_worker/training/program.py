@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lehr_worker.task import Task
+from lehr_worker.task import Task, expected
 from lehr_worker.training import live, optimizers
 from lehr_worker.training.checkpoints import BadCheckpoint
 from lehr_worker.training.data import DeviceData, StreamData
@@ -159,6 +159,8 @@ class Program(ABC):
 
     def _build_model(self, parameters: Mapping[str, Any]) -> Any:
         model = self._task.build_model(parameters)
+        with self._task.part("model"):
+            expected(model, keras.Model)
         if not model.built:
             model(self._data.example()[0])
         return model

@@ -55,7 +55,9 @@ class Programs:
         key = (task.name, *sorted(task.data_parameters(parameters).items()))
         data = self._data.get(key)
         if data is None:
-            data = self._data[key] = prepared(task.load_data(parameters))
+            loaded = task.load_data(parameters)
+            with task.part("data"):
+                data = self._data[key] = prepared(loaded)
         return data
 
     def program(

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from lehr_worker.training.data import StreamData
+from lehr_worker.training.errors import one_number
 from lehr_worker.training.program import Program
 
 EVALUATION_BATCH: Final = 1000
@@ -208,7 +209,7 @@ def _take(nest: Any, indices: Any) -> Any:
 
 
 def _floats(metrics: Mapping[str, tf.Tensor]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}
+    return {name: one_number(name, value) for name, value in metrics.items()}
 
 
 def _layers(layer: Any) -> Iterator[Any]:
