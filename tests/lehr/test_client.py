@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -382,6 +383,27 @@ def test_the_environment_names_server_and_token(play, monkeypatch: pytest.Monkey
         list(client.workers())
     sent = [headers["Authorization"] for _, _, headers, _ in script.heard]
     assert sent == ["Bearer from-the-environment", "Bearer given"]
+
+
+def test_a_file_holds_the_token(play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script, _ = play(NO_WORKERS, NO_WORKERS)
+    monkeypatch.delenv("LEHR_TOKEN", raising=False)
+    monkeypatch.setenv("LEHR_SERVER", script.url)
+    file = tmp_path / "token"
+    monkeypatch.setenv("LEHR_TOKEN_FILE", str(file))
+    with pytest.raises(LehrError, match=r"LEHR_TOKEN_FILE: .* cannot be read"):
+        Client()
+    file.write_text("\n")
+    with pytest.raises(LehrError, match="is empty; write the token into it"):
+        Client()
+    file.write_text("from-a-file\n")
+    with Client() as client:
+        list(client.workers())
+    monkeypatch.setenv("LEHR_TOKEN", "from-the-environment")
+    with Client() as client:
+        list(client.workers())
+    sent = [headers["Authorization"] for _, _, headers, _ in script.heard]
+    assert sent == ["Bearer from-a-file", "Bearer from-the-environment"]
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_a_server_on_this_machine(

@@ -28,7 +28,7 @@ from lehr.errors import LehrError, WorkerUnknown
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult
 from lehr.wire.workers import AnyLease, Completion, Lease, Registration
 from lehr_worker.attempts import Attempt
-from lehr_worker.departure import Departure
+from lehr_worker.departure import Departure, Idleness
 from lehr_worker.devices import Device, DeviceError, find_devices
 from lehr_worker.failures import failure
 from lehr_worker.files import UnknownPlace
@@ -71,6 +71,7 @@ class AgentOptions:
     hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
     claim_seconds: float = 20.0  # a claim waits for work; at most 60
+    idle_exit_seconds: float | None = None  # without a trial for so long, it leaves
     engine: str = "lehr_worker.keras_engine:KerasEngine"  # package.module:factory
 
 
@@ -90,6 +91,7 @@ class Agent:
 
     def __init__(self, options: AgentOptions, devices: list[Device]) -> None:
         self.departure = Departure(options.drain_seconds, options.hand_back_seconds)
+        self._idleness = Idleness(options.idle_exit_seconds)
         self._options = options
         self._devices = devices
         self._checkpoints = Checkpoints(options.checkpoints)
@@ -210,7 +212,7 @@ class Agent:
             attempt.wait()
         if self.departure.leaving.is_set():
             attempt.uploads.join(self._options.hand_back_seconds)
-        del self._busy[attempt.token]
+        self._done_with(attempt)
 
     def _test_range(self, trainer: TrainerProcess, lease: RangeTestLease) -> None:
         """One range test, from its lease to its end."""
@@ -223,6 +225,10 @@ class Agent:
             else:
                 trainer.test_range(lease)
                 attempt.end(self._supervisor(trainer, attempt, RangeTestResult).follow())
+        self._done_with(attempt)
+
+    def _done_with(self, attempt: Attempt | RangeTestAttempt) -> None:
+        self._idleness.begin(time.monotonic())
         del self._busy[attempt.token]
 
     def _state(self, attempt: Attempt, store: Store) -> bytes | None:
@@ -252,6 +258,7 @@ class Agent:
         ready = self._first_ready()
         if ready is None:
             return
+        self._idleness.begin(time.monotonic())
         registration = Registration(
             name=self._options.name or platform.node() or "worker",
             tasks=ready["tasks"],
@@ -291,6 +298,9 @@ class Agent:
 
     def _is_done(self, threads: list[threading.Thread]) -> bool:
         now = time.monotonic()
+        if not self.departure.requests and self._idleness.is_over(now, busy=bool(self._busy)):
+            log.info("no work for %g s", self._options.idle_exit_seconds)
+            self.departure.ask()
         self.departure.advance(now)
         working = any(thread.is_alive() for thread in threads)
         return not working or self.departure.is_over(now, busy=bool(self._busy))

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from lehr.cli.connect import needs_extra
+from lehr.cli.connect import explained, needs_extra
+from lehr.credentials import token_of_environment
 
 
 def serve(
@@ -53,7 +54,9 @@ def serve(
     token: Annotated[
         str | None,
         typer.Option(
-            envvar="LEHR_TOKEN", help="Token that every request must carry; rather set LEHR_TOKEN."
+            envvar="LEHR_TOKEN",
+            help="Token that every request must carry; rather set LEHR_TOKEN, or LEHR_TOKEN_FILE to a "
+            "file that holds it.",
         ),
     ] = None,
     body_bytes: Annotated[
@@ -116,6 +119,8 @@ def serve(
 
     Example: LEHR_TOKEN=... lehr serve --host 0.0.0.0 --database-url postgresql://lehr@db/lehr
     """
+    with explained():
+        token = token or token_of_environment()
     given = {name: value for name, value in locals().items() if value is not None}
     with needs_extra("serve", "service"):
         from lehr_service.replicas import serve as run

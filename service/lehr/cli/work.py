@@ -80,6 +80,15 @@ def work(
             help="How long trials may go on after Ctrl-C or SIGTERM; then they are handed back.",
         ),
     ] = 15.0,
+    idle_exit_seconds: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LEHR_IDLE_EXIT_SECONDS",
+            min=1,
+            help="Leave after so long without a trial, with status 0, so that whoever lent the "
+            "machine gets it back; by default it waits for ever.",
+        ),
+    ] = None,
 ) -> None:
     """Train trials on this machine, one at a time on each device.
 
@@ -104,6 +113,7 @@ def work(
         checkpoint_seconds=checkpoint_seconds,
         tensorboard=None if tensorboard is None else str(tensorboard.resolve()),
         drain_seconds=drain_seconds,
+        idle_exit_seconds=idle_exit_seconds,
     )
     raise typer.Exit(run(options))
 

@@ -28,8 +28,8 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lehr_at(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs ``lehr ARGUMENTS`` against the server named first."""
-    for name in ("LEHR_SERVER", "LEHR_TOKEN", "LEHR_PORT", "LEHR_HOST", "LEHR_HOME"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SERVER", "TOKEN", "TOKEN_FILE", "PORT", "HOST", "HOME"):
+        monkeypatch.delenv(f"LEHR_{name}", raising=False)
 
     def run(url: str, *arguments: str, given: str | None = None) -> Result:
         return CliRunner().invoke(app, arguments, input=given, env={"LEHR_SERVER": url})

@@ -65,6 +65,19 @@ def test_the_server_gets_what_was_given_and_nothing_else(
     assert served[0].model_fields_set == {"home", "port", "host", "token", "lease_seconds"}
 
 
+def test_the_servers_token_may_lie_in_a_file(
+    served: list[Settings], lehr_at: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setenv("LEHR_TOKEN_FILE", str(file))
+    refused = lehr_at(SERVER, "serve", "--host", "0.0.0.0")
+    assert (refused.exit_code, served) == (1, [])
+    assert f"LEHR_TOKEN_FILE: {file} cannot be read" in refused.stderr
+    file.write_text("from-a-file\n")
+    assert lehr_at(SERVER, "serve", "--host", "0.0.0.0").exit_code == 0
+    assert served[0].token == "from-a-file"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -85,7 +98,7 @@ def test_settings_that_cannot_be_are_a_wrong_use(
 def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run) -> None:
     arguments = ("--tasks", "a.b", "--tasks", "c", "--devices", "0,1", "--name", "n")
     times = ("--drain-seconds", "1", "--checkpoint-seconds", "2", "--data-dir", "/data")
-    logs = ("--tensorboard", "/logs")
+    logs = ("--tensorboard", "/logs", "--idle-exit-seconds", "3")
     done = lehr_at(SERVER, "work", *arguments, *times, *logs, "--token", "t")
     assert done.exit_code == 7
     assert worked == [
@@ -99,6 +112,7 @@ def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run
             drain_seconds=1.0,
             checkpoint_seconds=2.0,
             tensorboard="/logs",
+            idle_exit_seconds=3.0,
         )
     ]
 
