@@ -55,8 +55,8 @@ def serve(
         str | None,
         typer.Option(
             envvar="LEHR_TOKEN",
-            help="Token that every request must carry; rather set LEHR_TOKEN, or LEHR_TOKEN_FILE to a "
-            "file that holds it.",
+            help="Token that every request must carry; rather set LEHR_TOKEN, or "
+            "LEHR_TOKEN_FILE to a file that holds it.",
         ),
     ] = None,
     body_bytes: Annotated[
