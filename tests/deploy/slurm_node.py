@@ -76,7 +76,9 @@ class SlurmNode:
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
         places = [f"--{w}-file={folder}/munge.{w}" for w in ("key", "pid", "log", "seed")]
-        self._daemon("munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *places)
+        self._daemon(
+            "munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *places
+        )
         self._until(lambda: (folder / "munge.socket").exists())
         self._daemon("slurmctld", "-D")
         self._daemon("slurmd", "-D", "-N", "localhost")
