@@ -47,7 +47,7 @@ class Worker:
         from lehr_worker.devices import DeviceError, find_devices
         from lehr_worker.files import UnknownPlace
 
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        _log_to_stderr()
         try:
             self._agent = Agent(AgentOptions(**options), find_devices(options["devices"]))
         except (DeviceError, LehrError, UnknownPlace) as error:
@@ -122,7 +122,7 @@ class Fleet:
 
 def main() -> None:
     given = _arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    _log_to_stderr()
     leaving = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leaving.set())
@@ -139,6 +139,11 @@ def main() -> None:
             fleet.reap(given.every)
             leaving.wait(1.0 if fleet.members else given.every)
     fleet.leave()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _options(given: argparse.Namespace) -> dict[str, Any]:
