@@ -365,6 +365,12 @@ def test_a_body_that_json_cannot_hold_is_refused_before_it_is_sent() -> None:
 # Requests
 
 
+def test_fields_that_a_newer_server_adds_are_left_out(play) -> None:
+    trial = TRIAL | {"added": {"by": "a newer one"}}
+    _, client = play(says(200, {"items": [trial], "next": None, "added": 1}))
+    assert [found.number for found in client.trials("s")] == [0]
+
+
 def test_names_are_quoted_and_absent_parameters_left_out(play) -> None:
     script, client = play(refuses(404))
     with pytest.raises(NotFound):
