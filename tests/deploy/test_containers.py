@@ -132,7 +132,7 @@ def test_the_server_runs_as_in_its_image(tmp_path, wait_for):
                 == 0
             )
 
-        wait_for(healthy, 60)
+        wait_for(healthy, 120)
         status = Path(f"/proc/{server.pid}/status").read_text()
         assert re.search(r"^Uid:\t10001\t10001", status, re.MULTILINE)
         assert re.search(r"^CapBnd:\t0+$", status, re.MULTILINE)

@@ -30,7 +30,7 @@ def labs(postgres, tmp_path, wait_for):
             labs.append(Lab(tmp_path / name, database))
             labs[-1].start("server", "serve")
         for lab in labs:
-            wait_for(lab.is_ready, 60)
+            wait_for(lab.is_ready, 120)
         yield labs
     finally:
         for lab in labs:

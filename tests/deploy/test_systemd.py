@@ -1,11 +1,16 @@
 """One box: the units are what systemd takes, and the script lays out what they need."""
 
+import ctypes.util
 import re
+import shutil
 import stat
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tests.deploy.conftest import DEPLOY
+from tests.system.conftest import LEHR, Lab, digits
 
 SYSTEMD = DEPLOY / "systemd"
 PARTS = ["server", "worker"]
@@ -59,3 +64,37 @@ def test_the_script_lays_out_settings_and_keeps_them(tmp_path):
     wrong = install("sever")
     assert (wrong.returncode, "give server, worker or both" in wrong.stderr) == (1, True)
     assert "what to install" in install().stderr
+
+
+class Confined(Lab):
+    """A server and workers under the system call filters of their units."""
+
+    def start(self, name, *command):
+        log = (self.folder / f"{name}.log").open("ab")
+        unit = SYSTEMD / f"lehr-{name}.service"
+        program = [sys.executable, Path(__file__).with_name("confined.py"), unit, LEHR, *command]
+        process = subprocess.Popen(program, env=self._environment, stdout=log, stderr=log)
+        log.close()
+        self._processes.append(process)
+        return process
+
+
+@pytest.mark.tensorflow
+def test_what_the_units_forbid_is_not_needed(tmp_path, wait_for):
+    if not (ctypes.util.find_library("seccomp") and shutil.which("systemd-analyze")):
+        pytest.skip("libseccomp or systemd-analyze is not installed")
+    lab = Confined(tmp_path, f"sqlite:///{tmp_path}/lehr.db")
+    try:
+        server = lab.start("server", "serve")
+        wait_for(lambda: lab.is_ready() or server.poll() is not None, 120)
+        worker = lab.start("worker", "work", "--devices", "cpu")
+        study = digits(limits={"max_trials": 2}, sampler="tpe", training={"epochs": 2})
+        lab.post("/v1/studies", **study)
+        wait_for(lambda: lab.study()["state"] != "active" or worker.poll() is not None, 240)
+        assert (lab.study()["state"], lab.study()["counts"]["fail"]) == ("completed", 0)
+        for process in (server, worker):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            assert re.search(r"^Seccomp:\t2", status, re.MULTILINE)
+    finally:
+        lab.stop()
+        print(lab.logs())  # noqa: T201 - pytest shows it where a test fails
