@@ -28,6 +28,8 @@ from lehr.demand import devices_wanted
 from lehr.errors import LehrError
 
 MISUSED = 2  # a worker's exit status where its settings are wrong: another one would fare no better
+_TEXTS = ("server", "checkpoints", "data_dir")
+_SECONDS = ("checkpoint_seconds", "drain_seconds")
 LEAVE_SECONDS = 60.0  # for workers to hand their trials back
 
 log = logging.getLogger("lehr.fleet")
@@ -124,9 +126,9 @@ def main() -> None:
     given = _arguments()
     _log_to_stderr()
     leaving = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: leaving.set())
     ray.init(address=given.address)
+    for number in (signal.SIGTERM, signal.SIGINT):  # Ray's own handlers would end the workers
+        signal.signal(number, lambda *_: leaving.set())
     bundle = {"GPU": given.gpus, "CPU": given.cpus}
     fleet = Fleet({name: amount for name, amount in bundle.items() if amount}, _options(given))
     with Client() as client:
@@ -148,11 +150,12 @@ def _log_to_stderr() -> None:
 
 def _options(given: argparse.Namespace) -> dict[str, Any]:
     """The settings of the workers, which may run on machines with another environment."""
+    texts = {name: os.environ.get(f"LEHR_{name.upper()}") for name in _TEXTS}
+    seconds = {name: os.environ.get(f"LEHR_{name.upper()}") for name in _SECONDS}
     return {
-        "server": os.environ.get("LEHR_SERVER"),
+        **{name: text for name, text in texts.items() if text},
+        **{name: float(text) for name, text in seconds.items() if text},
         "token": token_of_environment(),
-        "checkpoints": os.environ.get("LEHR_CHECKPOINTS", "server"),
-        "data_dir": os.environ.get("LEHR_DATA_DIR"),
         "devices": given.devices,
         "tasks": tuple(given.tasks),
         "idle_exit_seconds": given.idle_exit_seconds,

@@ -98,3 +98,8 @@ def test_what_the_units_forbid_is_not_needed(tmp_path, wait_for):
     finally:
         lab.stop()
         print(lab.logs())  # noqa: T201 - pytest shows it where a test fails
+
+
+def test_scripts_keep_shells_rules(tool):
+    scripts = ["systemd/install", "slurm/autoscale", "slurm/fleet.sbatch", "containers/prepare"]
+    tool("shellcheck", "--external-sources", *(DEPLOY / name for name in scripts))
