@@ -70,7 +70,11 @@ def test_every_schedule_sampler_and_pruner_is_named(name):
     assert re.search(rf"\b{name}\b", README)
 
 
-@pytest.mark.parametrize("name", ["deploy/quickstart", "tests/run", ".ci/run"])
+SCRIPTS = ["quickstart", "systemd/install", "slurm/autoscale", "slurm/fleet.sbatch"]
+SCRIPTS = [f"deploy/{name}" for name in [*SCRIPTS, "containers/prepare"]]
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, "tests/run", ".ci/run"])
 def test_scripts_can_be_run(name):
     assert (PROJECT / name).stat().st_mode & 0o111
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -364,6 +365,12 @@ def test_a_body_that_json_cannot_hold_is_refused_before_it_is_sent() -> None:
 # Requests
 
 
+def test_fields_that_a_newer_server_adds_are_left_out(play) -> None:
+    trial = TRIAL | {"added": {"by": "a newer one"}}
+    _, client = play(says(200, {"items": [trial], "next": None, "added": 1}))
+    assert [found.number for found in client.trials("s")] == [0]
+
+
 def test_names_are_quoted_and_absent_parameters_left_out(play) -> None:
     script, client = play(refuses(404))
     with pytest.raises(NotFound):
@@ -382,6 +389,27 @@ def test_the_environment_names_server_and_token(play, monkeypatch: pytest.Monkey
         list(client.workers())
     sent = [headers["Authorization"] for _, _, headers, _ in script.heard]
     assert sent == ["Bearer from-the-environment", "Bearer given"]
+
+
+def test_a_file_holds_the_token(play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script, _ = play(NO_WORKERS, NO_WORKERS)
+    monkeypatch.delenv("LEHR_TOKEN", raising=False)
+    monkeypatch.setenv("LEHR_SERVER", script.url)
+    file = tmp_path / "token"
+    monkeypatch.setenv("LEHR_TOKEN_FILE", str(file))
+    with pytest.raises(LehrError, match=r"LEHR_TOKEN_FILE: .* cannot be read"):
+        Client()
+    file.write_text("\n")
+    with pytest.raises(LehrError, match="is empty; write the token into it"):
+        Client()
+    file.write_text("from-a-file\n")
+    with Client() as client:
+        list(client.workers())
+    monkeypatch.setenv("LEHR_TOKEN", "from-the-environment")
+    with Client() as client:
+        list(client.workers())
+    sent = [headers["Authorization"] for _, _, headers, _ in script.heard]
+    assert sent == ["Bearer from-a-file", "Bearer from-the-environment"]
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_a_server_on_this_machine(

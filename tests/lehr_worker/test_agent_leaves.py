@@ -14,7 +14,7 @@ from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import LIGHT, PYTHONPATH, Gate, Work, children, is_alive, until
 
 from lehr_worker.agent import AgentOptions
-from lehr_worker.departure import CLAIM_GRACE_SECONDS, Departure
+from lehr_worker.departure import CLAIM_GRACE_SECONDS, Departure, Idleness
 
 PROGRAM = """
 import sys
@@ -202,6 +202,35 @@ def test_one_that_leaves_before_its_trainer_is_ready(work: Work) -> None:
     worker = work()
     worker.leave()
     assert worker.left() == 0
+
+
+def test_a_worker_that_finds_no_work_leaves(
+    server: FakeServer, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.offer("t")
+    with caplog.at_level("INFO"):
+        worker = work(idle_exit_seconds=1.0)
+        assert worker.left() == 0
+    assert server.of("complete", "t")
+    assert server.of("drain")
+    assert "no work for 1 s" in caplog.text
+
+
+def test_idleness_counts_from_readiness_and_from_the_end_of_work() -> None:
+    idleness = Idleness(10.0)
+    assert not idleness.is_over(1e9, busy=False)
+    idleness.begin(100.0)
+    assert not idleness.is_over(109.9, busy=False)
+    assert idleness.is_over(110.0, busy=False)
+    assert not idleness.is_over(110.0, busy=True)
+    idleness.begin(110.0)
+    assert not idleness.is_over(119.9, busy=False)
+
+
+def test_a_worker_waits_for_work_for_ever_unless_told_otherwise() -> None:
+    idleness = Idleness(None)
+    idleness.begin(0.0)
+    assert not idleness.is_over(1e9, busy=False)
 
 
 def test_the_stages_of_leaving() -> None:

@@ -39,7 +39,7 @@ from lehr.wire.workers import (
     Registration,
 )
 from lehr_worker.attempts import Attempt
-from lehr_worker.departure import Departure
+from lehr_worker.departure import Departure, Idleness
 from lehr_worker.devices import Device, DeviceError, find_devices
 from lehr_worker.failures import failure, storable
 from lehr_worker.files import UnknownPlace
@@ -91,6 +91,7 @@ class AgentOptions:
     stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
     start_seconds: float = 600.0  # for a trainer to load its libraries and tasks
     claim_seconds: float = 20.0  # a claim waits for work; at most 60
+    idle_exit_seconds: float | None = None  # without a trial for so long, it leaves
     engine: str = "lehr_worker.keras_engine:KerasEngine"  # package.module:factory
 
 
@@ -110,6 +111,7 @@ class Agent:
 
     def __init__(self, options: AgentOptions, devices: list[Device]) -> None:
         self.departure = Departure(options.drain_seconds, options.hand_back_seconds)
+        self._idleness = Idleness(options.idle_exit_seconds)
         self._options = options
         self._devices = devices
         self._checkpoints = Checkpoints(options.checkpoints)
@@ -235,7 +237,7 @@ class Agent:
             attempt.wait()
         if self.departure.leaving.is_set():
             attempt.uploads.join(self._options.hand_back_seconds)
-        del self._busy[attempt.token]
+        self._done_with(attempt)
 
     def _test_range(self, trainer: TrainerProcess, lease: RangeTestLease) -> None:
         """One range test, from its lease to its end."""
@@ -248,6 +250,10 @@ class Agent:
             else:
                 trainer.test_range(lease)
                 attempt.end(self._supervisor(trainer, attempt, RangeTestResult).follow())
+        self._done_with(attempt)
+
+    def _done_with(self, attempt: Attempt) -> None:
+        self._idleness.begin(time.monotonic())
         del self._busy[attempt.token]
 
     def _obstacle(self, trainer: TrainerProcess) -> Failure | None:
@@ -288,6 +294,7 @@ class Agent:
             return
         for module, why in ready["problems"].items():
             log.error("%s cannot be used: %s; the other tasks can", module, why)
+        self._idleness.begin(time.monotonic())
         registration = Registration(
             name=self._options.name or platform.node() or "worker",
             tasks=ready["tasks"],
@@ -328,6 +335,9 @@ class Agent:
 
     def _is_done(self, threads: list[threading.Thread]) -> bool:
         now = time.monotonic()
+        if not self.departure.requests and self._idleness.is_over(now, busy=bool(self._busy)):
+            log.info("no work for %g s", self._options.idle_exit_seconds)
+            self.departure.ask()
         self.departure.advance(now)
         working = any(thread.is_alive() for thread in threads)
         return not working or self.departure.is_over(now, busy=bool(self._busy))

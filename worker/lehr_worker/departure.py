@@ -1,4 +1,4 @@
-"""How a worker leaves: first it takes no new trials, later it keeps none."""
+"""When a worker leaves, and how: first it takes no new trials, later it keeps none."""
 
 from __future__ import annotations
 
@@ -48,3 +48,24 @@ class Departure:
             patience = 0.0 if self.at_once.is_set() else self._hand_back_seconds
             return now >= self._hand_back_at + 2 * patience + CLAIM_GRACE_SECONDS
         return not busy and now >= self._left_at + CLAIM_GRACE_SECONDS
+
+
+class Idleness:
+    """Whether a worker was without work for so long that it leaves; None: it waits for ever.
+
+    It counts from when the worker was first able to train, so that loading TensorFlow is not
+    idling, and goes on while the server is away.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def begin(self, now: float) -> None:
+        """Nothing is at hand from now on: called when work has ended, too."""
+        self._since = now
+
+    def is_over(self, now: float, busy: bool) -> bool:
+        if self._seconds is None or self._since is None or busy:
+            return False
+        return now - self._since >= self._seconds

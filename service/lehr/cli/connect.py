@@ -23,7 +23,9 @@ Server = Annotated[
 Token = Annotated[
     str | None,
     typer.Option(
-        envvar="LEHR_TOKEN", help="The server's token; rather set LEHR_TOKEN.", show_envvar=False
+        envvar="LEHR_TOKEN",
+        help="The server's token; rather set LEHR_TOKEN, or LEHR_TOKEN_FILE.",
+        show_envvar=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the server sends it.")]

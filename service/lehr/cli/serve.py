@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from lehr.cli.connect import needs_extra
+from lehr.cli.connect import explained, needs_extra
+from lehr.credentials import token_of_environment
 
 
 def serve(
@@ -56,7 +57,7 @@ def serve(
         typer.Option(
             envvar="LEHR_TOKEN",
             help="An admin's token, beside those that lehr token create makes; rather set "
-            "LEHR_TOKEN.",
+            "LEHR_TOKEN, or LEHR_TOKEN_FILE to a file that holds it.",
         ),
     ] = None,
     insecure: Annotated[
@@ -171,6 +172,8 @@ def serve(
 
     Example: lehr serve --host 0.0.0.0 --database-url postgresql://lehr@db/lehr
     """
+    with explained():
+        token = token or token_of_environment()
     given = {name: value for name, value in locals().items() if value is not None}
     with needs_extra("serve", "service"):
         from lehr_service.replicas import serve as run

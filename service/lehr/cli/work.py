@@ -112,6 +112,15 @@ def work(
     log_level: Annotated[
         LogLevel, typer.Option(envvar="LEHR_LOG_LEVEL", help="debug, info, warning or error.")
     ] = "info",
+    idle_exit_seconds: Annotated[
+        float | None,
+        typer.Option(
+            envvar="LEHR_IDLE_EXIT_SECONDS",
+            min=1,
+            help="Leave after so long without a trial, with status 0, so that whoever lent the "
+            "machine gets it back; by default it waits for ever.",
+        ),
+    ] = None,
 ) -> None:
     """Train trials on this machine, one at a time on each device.
 
@@ -143,6 +152,7 @@ def work(
         drain_seconds=drain_seconds,
         log_format=log_format,
         log_level=log_level,
+        idle_exit_seconds=idle_exit_seconds,
     )
     raise typer.Exit(run(options))
 

@@ -9,6 +9,7 @@ import typer
 from lehr.cli import render
 from lehr.cli.connect import AsJson, Server, Token, connected
 from lehr.client import Client
+from lehr.demand import devices_wanted
 from lehr.errors import LehrError
 from lehr.wire.workers import Worker
 
@@ -54,6 +55,27 @@ def drain(
             render.print_json(found.model_copy(update={"state": "draining"}))
             return
         typer.echo(f"worker {found.name} leaves when its {len(found.running)} running trials end")
+
+
+@app.command()
+def wanted(
+    most: Annotated[
+        int, typer.Option(min=0, help="Never say more, as studies without limits want no end.")
+    ] = 100,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Count only studies of this task; may be given several times."),
+    ] = None,
+    server: Server = None,
+    token: Token = None,
+) -> None:
+    """Print how many devices the studies could use now: what scales a fleet.
+
+    It counts trials that run or could start at once, within the studies' limits.
+    Example: lehr worker wanted --most 64
+    """
+    with connected(server, token) as client:
+        typer.echo(devices_wanted(client, most, task or ()))
 
 
 def _find(client: Client, wanted: str) -> Worker:

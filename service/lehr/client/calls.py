@@ -12,6 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from lehr.client.connection import Connection, M, Request
+from lehr.credentials import token_of_environment
 from lehr.errors import LehrError
 from lehr.wire.studies import StudyPage
 from lehr.wire.tokens import TokenPage
@@ -41,7 +42,7 @@ class Calls:
         self._now = now
         self._connection = Connection(
             server or os.environ.get("LEHR_SERVER") or DEFAULT_SERVER,
-            token or os.environ.get("LEHR_TOKEN"),
+            token or token_of_environment(),
             timeout,
             retry_seconds,
             transport,

@@ -158,8 +158,9 @@ class Connection:
         return self.read(self.send(request), answer)
 
     def read(self, response: httpx.Response, answer: type[M]) -> M:
+        """The answer as a model; fields that a newer server adds are left out."""
         try:
-            return answer.model_validate_json(response.content)
+            return answer.model_validate_json(response.content, extra="ignore")
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
@@ -228,7 +229,7 @@ def _raise_unless_success(response: httpx.Response) -> None:
 def _read_error(response: httpx.Response) -> ApiError:
     status = response.status_code
     try:
-        body = ErrorAnswer.model_validate_json(response.content).error
+        body = ErrorAnswer.model_validate_json(response.content, extra="ignore").error
         error = api_error(status, body.code, body.message, body.fields)
     except ValidationError:
         said = " ".join(response.text.split())[:200]

@@ -40,5 +40,6 @@ def read_events(answer: httpx.Response) -> Iterator[Event]:
                 continue
             kind = _KINDS.get(fields.get("event", ""))
             if kind is not None:
-                yield Event(fields["id"], kind.model_validate_json(fields["data"]))
+                data = kind.model_validate_json(fields["data"], extra="ignore")
+                yield Event(fields["id"], data)
             fields = {}

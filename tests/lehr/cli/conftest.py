@@ -28,7 +28,8 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lehr_at(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs ``lehr ARGUMENTS`` against the server named first."""
-    for name in ("SERVER", "TOKEN", "PORT", "HOST", "HOME", "DATABASE_URL", "CA_FILE"):
+    names = ("SERVER", "TOKEN", "TOKEN_FILE", "PORT", "HOST", "HOME", "DATABASE_URL", "CA_FILE")
+    for name in names:
         monkeypatch.delenv(f"LEHR_{name}", raising=False)
 
     def run(url: str, *arguments: str, given: str | None = None) -> Result:

@@ -276,3 +276,11 @@ def test_a_pruned_trial_says_why(
     assert "it stays under the best final 1" in said[1]
     assert f"{epochs - 1} epochs" in cli("study", "show", name).stdout
     assert cli("study", "why-pruned", name, "7").exit_code == 1
+
+
+def test_a_fleet_is_told_how_many_devices_are_wanted(cli: Run, file: str) -> None:
+    assert cli("worker", "wanted").stdout == "0\n"
+    cli("study", "create", file)
+    assert cli("worker", "wanted").stdout == "100\n"
+    assert cli("worker", "wanted", "--most", "7").stdout == "7\n"
+    assert cli("worker", "wanted", "--task", "another").stdout == "0\n"

@@ -65,6 +65,19 @@ def test_the_server_gets_what_was_given_and_nothing_else(
     assert served[0].model_fields_set == {"home", "port", "host", "token", "lease_seconds"}
 
 
+def test_the_servers_token_may_lie_in_a_file(
+    served: list[Settings], lehr_at: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setenv("LEHR_TOKEN_FILE", str(file))
+    refused = lehr_at(SERVER, "serve", "--host", "0.0.0.0")
+    assert (refused.exit_code, served) == (1, [])
+    assert f"LEHR_TOKEN_FILE: {file} cannot be read" in refused.stderr
+    file.write_text("from-a-file\n")
+    assert lehr_at(SERVER, "serve", "--host", "0.0.0.0").exit_code == 0
+    assert served[0].token == "from-a-file"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -102,7 +115,7 @@ def test_secrets_of_the_environment_are_not_repeated(
 def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run) -> None:
     arguments = ("--tasks", "a.b", "--tasks", "c", "--devices", "0,1", "--name", "n")
     times = ("--drain-seconds", "1", "--checkpoint-seconds", "2", "--data-dir", "/data")
-    logs = ("--tensorboard", "/logs")
+    logs = ("--tensorboard", "/logs", "--idle-exit-seconds", "3")
     limits = ("--step-seconds", "3", "--memory-bytes", "4")
     done = lehr_at(SERVER, "work", *arguments, *times, *logs, *limits, "--token", "t")
     assert done.exit_code == 7
@@ -119,6 +132,7 @@ def test_the_worker_gets_what_was_given(worked: list[AgentOptions], lehr_at: Run
             tensorboard="/logs",
             step_seconds=3.0,
             memory_bytes=4,
+            idle_exit_seconds=3.0,
         )
     ]
 
