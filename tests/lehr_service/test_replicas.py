@@ -105,7 +105,8 @@ def test_the_server_runs_on_uvloop_and_httptools(monkeypatch, tmp_path):
     app.run(Settings(home=tmp_path, port=0))
     (config,) = seen
     config.load()
-    assert config.http_protocol_class.__name__ == "HttpToolsProtocol"
+    bases = config.http_protocol_class.__mro__
+    assert [base.__name__ for base in bases[:2]] == ["PatientProtocol", "HttpToolsProtocol"]
     assert isinstance(config, uvicorn.Config)
     assert config.loop == "uvloop"
 
