@@ -45,9 +45,10 @@ class Worker:
 
     def work(self, options: dict[str, Any]) -> int:
         """Its exit status, once it has left."""
-        from lehr_worker.agent import Agent, AgentOptions
+        from lehr_worker.agent import Agent
         from lehr_worker.devices import DeviceError, find_devices
         from lehr_worker.files import UnknownPlace
+        from lehr_worker.options import AgentOptions
 
         _log_to_stderr()
         try:

@@ -14,8 +14,9 @@ from tests.lehr_worker.working import Gate, Work, ends_well, until
 
 from lehr.client import Client
 from lehr.wire.workers import Lease
-from lehr_worker.agent import AgentOptions, run
+from lehr_worker.agent import run
 from lehr_worker.files import Files, open_files
+from lehr_worker.options import AgentOptions
 from lehr_worker.stores import Checkpoints, FileStore, folder_of
 
 STATES = ["00000000.json", "00000000.state"]

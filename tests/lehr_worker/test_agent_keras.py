@@ -10,7 +10,7 @@ from tests.lehr_worker.event_files import read, shown
 from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import Work
 
-from lehr_worker.agent import AgentOptions
+from lehr_worker.options import AgentOptions
 
 pytestmark = pytest.mark.tensorflow
 

@@ -13,12 +13,13 @@ import pytest
 from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import LIGHT, PYTHONPATH, Gate, Work, children, is_alive, until
 
-from lehr_worker.agent import AgentOptions
 from lehr_worker.departure import CLAIM_GRACE_SECONDS, Departure, Idleness
+from lehr_worker.options import AgentOptions
 
 PROGRAM = """
 import sys
-from lehr_worker.agent import AgentOptions, run
+from lehr_worker.agent import run
+from lehr_worker.options import AgentOptions
 sys.exit(run(AgentOptions(server=sys.argv[1], engine=sys.argv[2], devices="cpu",
                           drain_seconds=float(sys.argv[3]))))
 """

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.tensorflow
 
 PROGRAM = """
 import sys
-from lehr_worker.agent import AgentOptions, run
+from lehr_worker.agent import run
+from lehr_worker.options import AgentOptions
 sys.exit(run(AgentOptions(server=sys.argv[1], checkpoints=sys.argv[2], tasks=("normed_tasks",),
                           devices="cpu", checkpoint_epochs=1)))
 """

@@ -8,7 +8,7 @@ import pytest
 from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import HERE, Work
 
-from lehr_worker.agent import AgentOptions
+from lehr_worker.options import AgentOptions
 
 pytestmark = pytest.mark.tensorflow
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from tests.lehr_worker.fake_server import FakeServer
 
-from lehr_worker.agent import Agent, AgentOptions
+from lehr_worker.agent import Agent
 from lehr_worker.devices import CPU
+from lehr_worker.options import AgentOptions
 
 HERE = Path(__file__).parent
 LIGHT = "light_engine:LightEngine"

@@ -10,7 +10,8 @@ from lehr import Client
 from lehr.errors import LehrError, ServerUnreachable
 from lehr_service.bootstrap import LocalTokens
 from lehr_service.settings import Settings
-from lehr_worker.agent import Agent, AgentOptions
+from lehr_worker.agent import Agent
+from lehr_worker.options import AgentOptions
 
 from .conftest import LEHR, Lab
 

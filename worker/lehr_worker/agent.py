@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from uuid import uuid4
@@ -27,7 +26,6 @@ from uuid import uuid4
 from lehr import logs
 from lehr.client import Client
 from lehr.errors import LehrError, WorkerUnknown
-from lehr.logs import LogFormat, LogLevel
 from lehr.wire.range_tests import RangeTestLease, RangeTestResult
 from lehr.wire.workers import (
     PROBLEM_CHARACTERS,
@@ -46,11 +44,12 @@ from lehr_worker.files import UnknownPlace
 from lehr_worker.leases import RETRY_SECONDS, Keeper
 from lehr_worker.limits import Limits
 from lehr_worker.memory import usual_limit
+from lehr_worker.options import AgentOptions
 from lehr_worker.patience import GaveUp, insist
 from lehr_worker.process import TrainerDied, TrainerProcess
 from lehr_worker.range_tests import RangeTestAttempt
 from lehr_worker.starts import Unusable, bring_up
-from lehr_worker.stores import SERVER, Checkpoints, Store
+from lehr_worker.stores import Checkpoints, Store
 from lehr_worker.supervision import TICK_SECONDS, R, Supervised, Supervisor
 from lehr_worker.trials import TrialAttempt
 
@@ -61,38 +60,6 @@ STARTS = 3  # of a trainer that does not get ready, before its device is given u
 DRAINED, FAILED, MISUSED = 0, 1, 2  # exit status
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentOptions:
-    """Settings of one worker; durations in seconds.
-
-    ``server`` and ``token`` default to ``LEHR_SERVER`` and ``LEHR_TOKEN``, ``data_dir`` to
-    ``LEHR_DATA_DIR``. ``drain_seconds`` and ``hand_back_seconds`` together stay below the 30 s that
-    Kubernetes and Slurm leave by default between SIGTERM and SIGKILL.
-    """
-
-    server: str | None = None
-    token: str | None = None
-    tasks: tuple[str, ...] = ()  # modules with tasks, beside the built-in ones
-    devices: str = "auto"  # auto, cpu, or positions among the visible GPUs: 0,1
-    name: str | None = None  # default: the machine's
-    data_dir: str | None = None
-    checkpoints: str = SERVER  # where they are kept: server, a folder, or a URL for fsspec
-    checkpoint_epochs: int | None = None  # from one to the next of a trial; None: time decides
-    checkpoint_seconds: float = 60.0  # the same in time; what comes first counts
-    tensorboard: str | None = None  # folder for logs of every trial
-    log_format: LogFormat = "text"  # of the trainers, as of the command
-    log_level: LogLevel = "info"
-    step_seconds: float | None = None  # for an epoch of a trial; None: see ``StepWatch``
-    memory_bytes: int | None = None  # for one trainer; None: nine tenths of the machine's
-    drain_seconds: float = 15.0  # for trials to finish after the first signal
-    hand_back_seconds: float = 5.0  # for the epoch, and the upload, of a trial that is handed back
-    stop_seconds: float = 60.0  # for the epoch of a trial that was told to stop
-    start_seconds: float = 600.0  # for a trainer to load its libraries and tasks
-    claim_seconds: float = 20.0  # a claim waits for work; at most 60
-    idle_exit_seconds: float | None = None  # without a trial for so long, it leaves
-    engine: str = "lehr_worker.keras_engine:KerasEngine"  # package.module:factory
 
 
 def run(options: AgentOptions) -> int:

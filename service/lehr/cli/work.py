@@ -134,7 +134,8 @@ def work(
     """
     with needs_extra("work", "worker"):
         _require("keras")
-        from lehr_worker.agent import AgentOptions, run
+        from lehr_worker.agent import run
+        from lehr_worker.options import AgentOptions
     configure(log_format, log_level)
     options = AgentOptions(
         server=server,

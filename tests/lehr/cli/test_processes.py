@@ -15,7 +15,7 @@ from click.testing import Result
 
 from lehr.cli import app
 from lehr_service.settings import Settings
-from lehr_worker.agent import AgentOptions
+from lehr_worker.options import AgentOptions
 
 Run = Callable[..., Result]
 SERVER = "http://127.0.0.1:1"
