@@ -195,7 +195,7 @@ class ByRest:
         self._life = self._app.router.lifespan_context(self._app)
         await self._life.__aenter__()
         transport = httpx.ASGITransport(self._app)
-        self._http = httpx.AsyncClient(transport=transport, base_url="http://lehr")
+        self._http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     async def _close(self):
         await self._http.aclose()

@@ -80,7 +80,7 @@ def test_https_with_a_certificate_of_ones_own(certificate, tmp_path, wait_for, m
             lab.http.post(f"{path}?token={made}", headers={"Authorization": f"Bearer {made}"})
             lab.http.post(path, headers={"Authorization": f"Bearer wrong-{secret}"})
         told = (tmp_path / "server.log").read_text()
-        assert "lehr.audit" in told
+        assert "who=boxes role=worker" in told
         assert "LEHR_TOKEN (admin) POST /v1/tokens: 201" in told
         assert made.rpartition("_")[2] not in told
         assert secret not in told

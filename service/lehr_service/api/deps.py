@@ -161,6 +161,9 @@ TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 WorkerId = Annotated[str, Path(), AfterValidator(_worker_id)]
 
 
+_ANYWHERE = (401, 403, 422, 429, 503)
+
+
 def refuses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error answers of an endpoint, for the OpenAPI document."""
-    return {status: {"model": ErrorAnswer} for status in (*statuses, 422, 503)}
+    return {status: {"model": ErrorAnswer} for status in (*statuses, *_ANYWHERE)}
