@@ -246,6 +246,14 @@ def test_postgres_slow_behind_a_lock(serve, create, simulated, postgres, wait_fo
     goes_on(server, worker, lease, url)
 
 
+def end_connections(connection, database):
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = %s AND pid <> pg_backend_pid()",
+        [database],
+    )
+
+
 def test_postgres_read_only(serve, create, simulated, postgres, wait_for):
     url = postgres()
     server = serve(database_url=url, database_wait_seconds=WAIT)
@@ -253,11 +261,11 @@ def test_postgres_read_only(serve, create, simulated, postgres, wait_for):
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with psycopg.connect(url, autocommit=True) as other:
         other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-        server.app.state.server.database._writer.dispose()  # connections of before may still write
+        end_connections(other, name)  # those of before may still write
         refuses_all(worker, lease)
         is_not_ready(server, "read-only", wait_for)
         other.execute("SET default_transaction_read_only = off")
         other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-    server.app.state.server.database._writer.dispose()
+        end_connections(other, name)
     wait_for(lambda: is_ready(server))
     goes_on(server, worker, lease, url)

@@ -20,7 +20,7 @@ from lehr_service.domain.tokens import Token, id_of
 from lehr_service.errors import OthersWorker, TooManyRequests, Unauthorized, Unavailable
 from lehr_service.settings import Settings
 from lehr_service.storage import tokens
-from lehr_service.storage.session import Database
+from lehr_service.storage.session import Database, told
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ async def _read(database: Database, query: Callable[[Connection], T]) -> T:
     try:
         return await asyncio.to_thread(run)
     except Exception as error:  # who sends is not known, so nothing else may be answered
-        log.warning("tokens cannot be read: %s", error)
+        log.warning("tokens cannot be read: %s", told(error))
         raise Unavailable("the database does not answer at the moment") from error
 
 
