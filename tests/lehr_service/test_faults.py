@@ -181,6 +181,9 @@ def test_a_file_that_was_replaced_is_not_written_to(on_sqlite, create, simulated
     file.rename(moved)
     refuses_all(worker, lease)
     is_not_ready(on_sqlite, "is not the file any more", wait_for)
+    on_sqlite.app.state.server.database._reader.dispose()  # so that who reads now connects anew
+    assert on_sqlite.http.get("/v1/studies/study").status_code == 503
+    assert not file.exists()
     shutil.copy(moved, file)
     refuses_all(worker, lease)
     file.unlink()

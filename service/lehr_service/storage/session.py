@@ -86,6 +86,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction that commits at the end, or rolls back on an exception."""
         try:
+            self._check_file()
             with self._writer.begin() as connection:
                 self._check_file()
                 yield connection
@@ -100,6 +101,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """One consistent view of the database."""
         try:
+            self._check_file()
             with self._reader.begin() as connection:
                 yield connection
         except Exception as error:
@@ -138,6 +140,7 @@ class Database:
                     connection.commit()
 
     def _check_file(self) -> None:
+        """Before SQLite makes an empty file where one is gone, and keeps a connection to it."""
         if self._file is None or not self._inode:
             return
         try:
