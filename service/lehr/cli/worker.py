@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -66,6 +67,7 @@ def wanted(
         list[str] | None,
         typer.Option(help="Count only studies of this task; may be given several times."),
     ] = None,
+    as_json: AsJson = False,
     server: Server = None,
     token: Token = None,
 ) -> None:
@@ -75,7 +77,8 @@ def wanted(
     Example: lehr worker wanted --most 64
     """
     with connected(server, token) as client:
-        typer.echo(devices_wanted(client, most, task or ()))
+        devices = devices_wanted(client, most, task or ())
+    typer.echo(json.dumps({"devices": devices}) if as_json else devices)
 
 
 def _find(client: Client, wanted: str) -> Worker:

@@ -283,4 +283,5 @@ def test_a_fleet_is_told_how_many_devices_are_wanted(cli: Run, file: str) -> Non
     cli("study", "create", file)
     assert cli("worker", "wanted").stdout == "100\n"
     assert cli("worker", "wanted", "--most", "7").stdout == "7\n"
+    assert cli("worker", "wanted", "--json").stdout == '{"devices": 100}\n'
     assert cli("worker", "wanted", "--task", "another").stdout == "0\n"
