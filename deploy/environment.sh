@@ -43,17 +43,20 @@ bootstrap_pip() {
   rm -rf "$scratch"
 }
 
-# The tests of the web pages drive Debian's Chromium; without it they are skipped, and say so.
-browser() {
-  command -v chromium >/dev/null && return
+# from_debian COMMAND PACKAGE TESTS: installs what tests need; without it they are skipped, and say so.
+# Services that a package brings are not started.
+from_debian() {
+  command -v "$1" >/dev/null && return
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    say "no chromium: the tests in a browser will be skipped (apt install chromium)"
+    say "no $1: $3 will be skipped (apt install $2)"
     return
   fi
-  say "installing chromium, for the tests in a browser"
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends chromium >/dev/null ||
-    say "chromium cannot be installed: the tests in a browser will be skipped"
+  say "installing $2, for $3"
+  if [ -z "${updated:-}" ] && apt-get update -qq; then updated=yes; fi
+  if ! RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$2" >/dev/null; then
+    say "$2 cannot be installed: $3 will be skipped"
+  fi
 }
 
 # environment PROJECT EXTRA[,EXTRA...]: installs the project with its extras, in the versions of the
