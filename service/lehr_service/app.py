@@ -108,6 +108,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         docs_url=None,  # FastAPI's page loads its parts from another server; ours does not
         redoc_url=None,
         dependencies=[Depends(no_unknown_query)],
+        # /metrics tells what it would, and looking whether anybody wants it costs each request
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)
     # The busiest are found first; trials' paths before studies'.

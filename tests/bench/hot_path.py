@@ -29,6 +29,7 @@ from measure import machine
 from objective import STEPS, TASK, definition
 
 HERE = Path(__file__).parents[2]
+TOGETHER = 8
 
 
 class Direct:
@@ -39,11 +40,12 @@ class Direct:
 
     async def post(self, path: str, body: Any) -> tuple[int, Any]:
         content = json.dumps(body).encode()
-        headers = [(b"content-type", b"application/json"), (b"host", b"bench")]
+        headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
         headers.append((b"content-length", str(len(content)).encode()))
         scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode()}
         scope |= {"query_string": b"", "headers": headers, "http_version": "1.1", "scheme": "http"}
-        scope |= {"server": ("bench", 80), "client": ("bench", 1), "root_path": "", "asgi": {}}
+        scope |= {"server": ("localhost", 80), "client": ("127.0.0.1", 1)}
+        scope |= {"root_path": "", "asgi": {}}
         sent: list[Any] = []
         bodies = iter([{"type": "http.request", "body": content, "more_body": False}])
 
@@ -74,6 +76,7 @@ async def load(requests: int, folder: str) -> dict[str, float]:
         count = max(requests // STEPS, 1)
         await _trials(http, claim, 5)
         found["reports"] = await _reports(http, claim, count)
+        found[f"reports, {TOGETHER} at a time"] = await _reports(http, claim, count, TOGETHER)
         begin = time.process_time()
         for _ in range(requests):
             await http.post(f"/v1/workers/{worker['id']}/heartbeat", {"attempts": []})
@@ -90,18 +93,20 @@ async def _claimed(http: Direct, claim: str) -> str:
     return f"/v1/attempts/{lease['token']}"
 
 
-async def _reports(http: Direct, claim: str, count: int) -> float:
+async def _reports(http: Direct, claim: str, count: int, together: int = 1) -> float:
     spent = 0.0
-    for _ in range(count):
-        path = await _claimed(http, claim)
+    rounds = max(count // together, 1)
+    for _ in range(rounds):
+        paths = [await _claimed(http, claim) for _ in range(together)]
         begin = time.process_time()
         for step in range(STEPS):
             report = {"step": step, "value": 0.5, "learning_rate": 0.1, "metrics": {"loss": 0.1}}
-            status, _ = await http.post(f"{path}/reports", {"reports": [report]})
-            assert status == 200
+            sent = [http.post(f"{path}/reports", {"reports": [report]}) for path in paths]
+            assert [status for status, _ in await asyncio.gather(*sent)] == [200] * together
         spent += time.process_time() - begin
-        await http.post(f"{path}/complete", {})
-    return 1e6 * spent / (count * STEPS)
+        for path in paths:
+            await http.post(f"{path}/complete", {})
+    return 1e6 * spent / (rounds * together * STEPS)
 
 
 async def _trials(http: Direct, claim: str, count: int) -> None:
@@ -116,7 +121,7 @@ def measured(root: Path, requests: int) -> dict[str, float]:
     where = {"PYTHONPATH": f"{root / 'service'}:{root / 'worker'}"}
     command = [sys.executable, __file__, "--once", "--requests", str(requests)]
     done = subprocess.run(
-        command, env=os.environ | where, check=True, capture_output=True, text=True
+        command, env=os.environ | where, check=True, stdout=subprocess.PIPE, text=True
     )
     return dict(json.loads(done.stdout))
 

@@ -11,7 +11,7 @@ TESTED = "complete_range_test"
 
 def test_the_busy_endpoints_take_the_short_way():
     routes = [*attempts.router.routes, *workers.router.routes]
-    short = {r.name for r in routes if isinstance(r, LeanRoute) and r._body()[0] is not None}
+    short = {r.name for r in routes if isinstance(r, LeanRoute) and r.is_lean}
     assert short == {"report", "complete", "fail", "register", "heartbeat", "claim", TESTED}
 
 
@@ -19,8 +19,34 @@ def test_the_busy_endpoints_take_the_short_way():
 def both(serve, monkeypatch, tmp_path):
     """A server with the short way and one without."""
     lean = serve(database_url=f"sqlite:///{tmp_path / 'lean.db'}")
-    monkeypatch.setattr(LeanRoute, "get_route_handler", APIRoute.get_route_handler)
-    return lean, serve(database_url=f"sqlite:///{tmp_path / 'usual.db'}")
+    usual = serve(database_url=f"sqlite:///{tmp_path / 'usual.db'}")
+    asked = LeanRoute.plainly
+
+    def plainly(route, scope, params):
+        short = asked(route, scope, params)
+        return None if scope["server"][1] == usual.http.base_url.port else short
+
+    monkeypatch.setattr(LeanRoute, "plainly", plainly)
+    return lean, usual
+
+
+def test_the_short_way_goes_past_the_router(serve, create, simulated, monkeypatch):
+    server = serve()
+    create(server.http)
+    worker = simulated(server.http)
+    handle, through_the_router = APIRoute.handle, []
+
+    async def noted(route, scope, receive, send):
+        through_the_router.append(route.name)
+        await handle(route, scope, receive, send)
+
+    monkeypatch.setattr(APIRoute, "handle", noted)
+    path = f"/v1/attempts/{worker.claim()['token']}"
+    for step in (0, 1):
+        server.http.post(f"{path}/reports", json={"reports": [{"step": step, "value": 0.5}]})
+    assert through_the_router == []
+    server.http.post(f"{path}/reports?wrong=1", json={"reports": [{"step": 2, "value": 0.5}]})
+    assert through_the_router == ["report"]
 
 
 def test_both_ways_say_the_same(both, create, simulated):

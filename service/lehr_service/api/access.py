@@ -102,6 +102,7 @@ class Found:
     path: str
     least: Least
     params: Mapping[str, str]
+    route: Route
 
 
 class Access:
@@ -109,7 +110,7 @@ class Access:
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         """Raises LookupError for a route that is not in the table."""
-        self._by_method: dict[str, list[tuple[re.Pattern[str], str, Least]]] = {}
+        self._by_method: dict[str, list[tuple[re.Pattern[str], Route, Least]]] = {}
         for route in routes:
             if not isinstance(route, Route):
                 raise LookupError(f"{route} is no route of one path: it cannot be in the table")
@@ -118,12 +119,12 @@ class Access:
                 row = f"{method} {route.path}"
                 if row not in TABLE:
                     raise LookupError(f"{row} is not in the table of api/access.py: who may?")
-                self._by_method.setdefault(method, []).append((pattern, route.path, TABLE[row]))
+                self._by_method.setdefault(method, []).append((pattern, route, TABLE[row]))
 
     def find(self, scope: Scope) -> Found | None:
         """None where no route takes the request; what is answered then depends on nothing."""
-        for pattern, template, least in self._by_method.get(scope["method"], ()):
+        for pattern, route, least in self._by_method.get(scope["method"], ()):
             found = pattern.match(scope["path"])
             if found is not None:
-                return Found(template, least, found.groupdict())
+                return Found(route.path, least, found.groupdict(), route)
         return None

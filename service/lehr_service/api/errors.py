@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -45,23 +46,23 @@ def invalid(errors: list[Any]) -> ServiceError:
     return Invalid(f"not valid: {named}", fields)
 
 
-async def _service_error(_request: Request, error: Exception) -> Response:
+def _service_error(error: Exception) -> Response:
     return respond(error if isinstance(error, ServiceError) else ServiceError("internal error"))
 
 
-async def _validation_error(_request: Request, error: Exception) -> Response:
+def _validation_error(error: Exception) -> Response:
     errors = list(error.errors()) if isinstance(error, RequestValidationError) else []
     return respond(invalid(errors))
 
 
-async def _http_exception(_request: Request, error: Exception) -> Response:
+def _http_exception(error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return respond(ServiceError("internal error"))
     code = _CODES.get(error.status_code, "refused")
     return _response(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
 
-async def _database_error(_request: Request, error: Exception) -> Response:
+def _database_error(error: Exception) -> Response:
     log.warning("the database refused: %s", told(error))
     return respond(Unavailable("the database does not answer at the moment"))
 
@@ -72,11 +73,32 @@ def unexpected(error: Exception) -> Response:
     return respond(ServiceError("an unexpected error; the server's log says more"))
 
 
+_ANSWERS: Final[dict[type[Exception], Callable[[Exception], Response]]] = {
+    ServiceError: _service_error,
+    RequestValidationError: _validation_error,
+    HTTPException: _http_exception,
+    DBAPIError: _database_error,
+    PoolTimeout: _database_error,
+    FileGone: _database_error,
+}
+
+
+async def answered(call: Callable[[], Awaitable[Response]]) -> Response:
+    """What an endpoint answers, or the answer to what it raises. Raises what nobody foresaw."""
+    try:
+        return await call()
+    except tuple(_ANSWERS) as error:
+        return next(make(error) for kind, make in _ANSWERS.items() if isinstance(error, kind))
+
+
 def install(app: FastAPI) -> None:
     """Make the application answer every error in the one form."""
-    app.add_exception_handler(ServiceError, _service_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(DBAPIError, _database_error)
-    app.add_exception_handler(PoolTimeout, _database_error)
-    app.add_exception_handler(FileGone, _database_error)
+
+    def handler(make: Callable[[Exception], Response]) -> Callable[..., Awaitable[Response]]:
+        async def handle(_request: Request, error: Exception) -> Response:
+            return make(error)
+
+        return handle
+
+    for kind, make in _ANSWERS.items():
+        app.add_exception_handler(kind, handler(make))

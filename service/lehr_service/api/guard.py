@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,9 +17,9 @@ from lehr_service.api import audit
 from lehr_service.api.access import Access, Found, Least
 from lehr_service.api.answers import Answer, Interrupted
 from lehr_service.api.deps import server_of
-from lehr_service.api.errors import respond
+from lehr_service.api.errors import answered, respond
 from lehr_service.api.identity import LOOPBACK, WHO, sender_of
-from lehr_service.api.lean import PARSED
+from lehr_service.api.lean import PARSED, Call, LeanRoute
 from lehr_service.api.rates import BURST_SECONDS, Rates, address_of
 from lehr_service.errors import (
     ForeignName,
@@ -39,6 +38,8 @@ from lehr_service.settings import Settings, is_loopback
 
 COOKIE = "lehr_token"
 """Where the pages keep the token of who signed in."""
+
+Headers = Mapping[str, str]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _DEEPEST = 32  # levels of objects and lists; a study definition has about 7
@@ -81,7 +82,11 @@ class Guard:
     ) -> None:
         try:
             body = await self._admit(scope, receive, answer, found)
-            await self._app(scope, _Replay(body, receive), answer)
+            call = _plain_call(scope, found)
+            if call is None:
+                await self._app(scope, _Replay(body, receive), answer)
+            else:
+                await (await answered(call))(scope, receive, answer)
         except ServiceError as refusal:
             await answer.end_with(self._shown(scope, refusal), receive)
         except Interrupted as interruption:
@@ -93,24 +98,27 @@ class Guard:
         """The body of a request that may pass. Raises ServiceError."""
         if self._open > self._settings.open_requests:
             raise Unavailable("too many requests are under way")
-        _check_headers(scope)
-        _check_origin(scope)
+        _check_size(scope)
+        headers = _headers(scope)
+        _check_origin(scope, headers)
         is_known = found is None or found.least is not Least.ANYONE
         if is_known:
-            await self._check_sender(scope, answer, found)
-        return await self._body(scope, receive, is_known)
+            await self._check_sender(scope, headers, answer, found)
+        return await self._body(scope, headers, receive, is_known)
 
-    async def _check_sender(self, scope: Scope, answer: Answer, found: Found | None) -> None:
+    async def _check_sender(
+        self, scope: Scope, headers: Headers, answer: Answer, found: Found | None
+    ) -> None:
         """Who it is, that it is not too often, and that it may. Raises ServiceError."""
         here, address = server_of(scope), address_of(scope.get("client"))
-        who = await here.keyring.identify(_given_token(Headers(scope=scope)), address)
+        who = await here.keyring.identify(_given_token(headers), address)
         wait = self._rates.take((who and who.token_id) or address)
         if wait:
             raise TooManyRequests("too many requests: send fewer, or wait in between", wait)
         if who is None:
             raise Unauthorized
         if who is LOOPBACK:
-            _check_host(scope)
+            _check_host(headers)
         scope[WHO] = who
         if found is None or found.least is not Least.ADMIN:  # an admin may end the own token
             answer.while_valid(here.keyring, who)
@@ -127,20 +135,28 @@ class Guard:
             return RedirectResponse("/sign-in", 303)
         return self._page_of(refusal)
 
-    async def _body(self, scope: Scope, receive: Receive, is_known: bool) -> bytes:
+    async def _body(
+        self, scope: Scope, headers: Headers, receive: Receive, is_known: bool
+    ) -> bytes:
         if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
             return b""
         is_binary = scope["method"] == "PUT"
         limit = self._settings.checkpoint_bytes if is_binary else self._settings.body_bytes
         limit = limit if is_known else min(limit, _SIGN_IN_BYTES)
-        body = await _read(receive, limit, Headers(scope=scope).get("content-length"))
+        body = await _read(receive, limit, headers.get("content-length"))
         if is_binary or not body:
             return body
-        media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise WrongMediaType("application/json")
         scope[PARSED] = _checked_json(body)
         return body
+
+
+def _plain_call(scope: Scope, found: Found | None) -> Call | None:
+    if found is None or not isinstance(found.route, LeanRoute):
+        return None
+    return found.route.plainly(scope, found.params)
 
 
 def _given_token(headers: Headers) -> str:
@@ -154,17 +170,16 @@ def _given_token(headers: Headers) -> str:
 
 def _is_reader(scope: Scope) -> bool:
     """Whether a person opens a page, who is better shown where to sign in."""
-    return scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+    return scope["method"] == "GET" and "text/html" in _headers(scope).get("accept", "")
 
 
-def _check_origin(scope: Scope) -> None:
+def _check_origin(scope: Scope, headers: Headers) -> None:
     """Refuse what a page of another site makes a browser send; other clients send no such header.
 
     Raises ForeignPage.
     """
     if scope["method"] in _SAFE:
         return
-    headers = Headers(scope=scope)
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is None:  # browsers send it to https and to this machine only
         is_ours = origin is None or urlsplit(origin).netloc == headers.get("host")
@@ -174,7 +189,13 @@ def _check_origin(scope: Scope) -> None:
         raise ForeignPage
 
 
-def _check_headers(scope: Scope) -> None:
+def _headers(scope: Scope) -> Headers:
+    """By name; of those given twice the first."""
+    pairs = reversed(scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+def _check_size(scope: Scope) -> None:
     """Raises HeadersTooLarge."""
     headers = scope["headers"]
     size = sum(len(name) + len(value) for name, value in headers)
@@ -192,13 +213,13 @@ def _is_this_machine(host: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
 
 
-def _check_host(scope: Scope) -> None:
+def _check_host(headers: Headers) -> None:
     """Refuse a name that somebody else may have given this machine's address.
 
     Else any page that a person here looks at could read and write all there is: its browser takes
     it for a page of this server. Raises ForeignName.
     """
-    host = Headers(scope=scope).get("host", "localhost")
+    host = headers.get("host", "localhost")
     if not _is_this_machine(host):
         raise ForeignName(host)
 
@@ -254,7 +275,7 @@ def _checked_json(body: bytes) -> Any:
 
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(body.decode(), object_pairs_hook=_without_twins)
+        return _READER.decode(body.decode())
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -272,6 +293,9 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twin = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise Malformed(f"the key {twin!a:.80} is given twice in one object; give it once")
     return found
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_without_twins)
 
 
 def _children(value: Any) -> list[Any]:

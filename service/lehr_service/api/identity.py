@@ -97,6 +97,7 @@ class Keyring:
         self._reading: asyncio.Task[None] | None = None
         self._used: dict[str, float] = {}
         self._guesses = Guesses(now)
+        self._nobody = LOOPBACK if settings.is_loopback else INSECURE if settings.insecure else None
 
     async def identify(self, given: str, address: str) -> Principal | None:
         """Whose token this is; None if it is nobody's, or none is given where one is needed.
@@ -110,7 +111,7 @@ class Keyring:
             return ENVIRONMENT
         known = await self._tokens()
         if not known and self._settings.token is None:
-            return self._without_tokens()
+            return self._nobody
         token = await self._find(given, look=not wait)
         if token is not None and token.fits(given):
             return self._principal(token)
@@ -159,11 +160,6 @@ class Keyring:
         }
         self._used.clear()
         return due
-
-    def _without_tokens(self) -> Principal | None:
-        if self._settings.is_loopback:
-            return LOOPBACK
-        return INSECURE if self._settings.insecure else None
 
     async def _find(self, given: str, look: bool) -> Token | None:
         token_id = id_of(given)

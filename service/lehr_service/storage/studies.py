@@ -18,10 +18,11 @@ from lehr_service.storage.tables import studies
 _UNSTORED = {"id", "definition"}
 
 # Statements of the hot path are built once: building one costs more than running it.
-_BY_NAME = select(studies).where(studies.c.name == bindparam("name"))
-_BY_ID = select(studies).where(studies.c.id == bindparam("id"))
+_STUDIES = select(*(column for column in studies.c if column.name != "attrs"))
+_BY_NAME = _STUDIES.where(studies.c.name == bindparam("name"))
+_BY_ID = _STUDIES.where(studies.c.id == bindparam("id"))
 _LOCK = _BY_ID.with_for_update()
-_ACTIVE = select(studies).where(studies.c.state == StudyState.ACTIVE.value)
+_ACTIVE = _STUDIES.where(studies.c.state == StudyState.ACTIVE.value)
 
 
 def add(connection: Connection, study: Mapping[str, Any]) -> int:
@@ -84,7 +85,7 @@ def page(
     contains: str = "",
 ) -> list[Study]:
     """Studies with ids below ``after``, newest first; ``contains``: in their definition."""
-    query = select(studies).order_by(studies.c.id.desc()).limit(limit)
+    query = _STUDIES.order_by(studies.c.id.desc()).limit(limit)
     if state is not None:
         query = query.where(studies.c.state == state.value)
     if after is not None:
@@ -118,7 +119,7 @@ def totals(connection: Connection) -> dict[str, Total]:
 
 
 def all_of_them(connection: Connection) -> list[Study]:
-    return [_study(row) for row in connection.execute(select(studies)).all()]
+    return [_study(row) for row in connection.execute(_STUDIES).all()]
 
 
 def least_virtual_time(connection: Connection) -> float:
@@ -154,7 +155,6 @@ def _first(row: Row[Any] | None) -> Study | None:
 
 def _study(row: Row[Any]) -> Study:
     values = dict(row._mapping)
-    values.pop("attrs")
     values["state"] = StudyState(values["state"])
     values["definition"] = _definition(values["definition"])
     return Study(**values)
