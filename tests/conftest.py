@@ -15,6 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Other work on the machine must not fail a test: how fast examples are made says nothing of lehr.
+settings.register_profile("lehr", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lehr")
 
 _numbers = itertools.count()
 

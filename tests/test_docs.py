@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lehr.cli.definitions import load_definition
 from lehr.cli.serve import serve
 from lehr.cli.work import work
+from lehr.definitions import load_definition
 from lehr.schedules import SCHEDULES
 from lehr.wire.search import PRUNERS, SAMPLERS
 from lehr.wire.studies import StudyDefinition

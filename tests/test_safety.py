@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lehr.cli.definitions import DefinitionUnreadable, load_definition, read_definition
 from lehr.client.calls import path_of
+from lehr.definitions import DefinitionUnreadable, load_definition, read_definition
 from lehr.errors import LehrError
 from lehr.wire.studies import StudyDefinition
 from lehr_worker.files import open_files

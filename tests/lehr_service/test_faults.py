@@ -16,9 +16,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from lehr_service.operations import upkeep
 from lehr_service.settings import Settings
+from lehr_service.storage import session
+from lehr_service.storage.session import Database
 
 WAIT = 0.3  # seconds for a lock
 
@@ -225,6 +228,7 @@ def test_postgres_gone_and_back(serve, create, simulated, own_postgres, wait_for
     worker, lease = at_work(server, create, simulated)
     own_postgres.stop()
     refuses_all(worker, lease)
+    server.app.state.server.keyring._read_at = float("-inf")  # as after seconds without a database
     assert server.http.get("/v1/studies/study").status_code == 503
     assert "lehr_database_up 0.0" in server.http.get("/metrics").text
     is_not_ready(server, "takes no writes", wait_for)
@@ -255,6 +259,23 @@ def end_connections(connection, database):
         "WHERE datname = %s AND pid <> pg_backend_pid()",
         [database],
     )
+
+
+def test_postgres_ends_a_connection_that_rests(postgres, monkeypatch):
+    """It is found out before anything is asked through it."""
+    url = postgres()
+    database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
+    monkeypatch.setattr(session, "_REST_SECONDS", 0.0)
+    asked = text("SELECT pg_backend_pid()")
+    with database.read() as connection:
+        before = connection.scalar(asked)
+    with psycopg.connect(url, autocommit=True) as other:
+        end_connections(other, psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+    with database.read() as connection:
+        after = connection.scalar(asked)
+    with database.read() as connection:
+        assert connection.scalar(asked) == after != before
+    database.close()
 
 
 def test_postgres_read_only(serve, create, simulated, postgres, wait_for):

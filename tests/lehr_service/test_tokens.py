@@ -166,6 +166,27 @@ def test_no_query_for_a_request(closed, monkeypatch):
     assert len(looks) < 50
 
 
+def test_who_watches_hears_that_the_database_is_gone(closed, monkeypatch):
+    """By the tokens of before; nobody else is let in, and nothing else is answered."""
+    from lehr_service.storage import tokens
+
+    viewer, worker = made(closed, name="v", role="viewer"), made(closed, name="w", role="worker")
+    closed.http.get("/metrics", headers=bearer(viewer["token"]))
+
+    def gone(_connection):
+        raise sqlite3.OperationalError
+
+    monkeypatch.setattr(tokens, "every", gone)
+    closed.app.state.server.keyring._read_at = float("-inf")
+    said = {
+        "viewer": closed.http.get("/metrics", headers=bearer(viewer["token"])).status_code,
+        "worker": closed.http.get("/metrics", headers=bearer(worker["token"])).status_code,
+        "wrong": closed.http.get("/metrics", headers=bearer("lehr_1_2")).status_code,
+        "studies": closed.http.get("/v1/studies", headers=bearer(viewer["token"])).status_code,
+    }
+    assert said == {"viewer": 200, "worker": 403, "wrong": 401, "studies": 503}
+
+
 def test_the_last_use_is_noted(closed, wait_for):
     worker = made(closed, name="w", role="viewer")
     assert worker["last_used_at"] is None

@@ -16,7 +16,7 @@ import yaml
 from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import Work
 
-from lehr.cli.definitions import DefinitionUnreadable, read_value
+from lehr.definitions import DefinitionUnreadable, read_value
 from lehr_worker.training.checkpoints import MARK, BadCheckpoint, unpack
 
 PROJECT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import typer
 
 from lehr.cli import render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected, needs_extra
-from lehr.cli.definitions import read_value
+from lehr.definitions import read_value
 from lehr.errors import Invalid, LehrError
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from lehr.cli import render
 from lehr.cli.connect import explained, needs_extra
-from lehr.cli.definitions import read_value
+from lehr.definitions import read_value
 from lehr.errors import LehrError
 from lehr.plots import RangePicture, save_range_tests
 from lehr.range_tests import (

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from lehr import examples
 from lehr.cli import home, render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
-from lehr.cli.definitions import load_definition, read_definition, read_value
 from lehr.cli.imports import import_
 from lehr.cli.watch import watch_events, watch_study
+from lehr.definitions import load_definition, read_definition, read_value
 from lehr.errors import Invalid, ServerUnreachable
 from lehr.wire.errors import FieldError, found_wrong
 from lehr.wire.studies import Study, StudyDefinition, StudyState

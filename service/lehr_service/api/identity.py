@@ -121,6 +121,17 @@ class Keyring:
             self._guesses.note(address, given)
         return None
 
+    def remember(self, given: str) -> Principal | None:
+        """Where ``identify`` could not read: by the tokens of the database as they were last read.
+
+        For what is answered while the database is gone, and says nothing that is in it.
+        """
+        if not self._known and self._settings.token is None:
+            return self._nobody
+        token = self._known.get(id_of(given) or "")
+        fits = token is not None and token.fits(given) and token.is_valid(self._clock())
+        return Principal(token.name, token.role, token.id) if token and fits else None
+
     def _is_environments(self, given: str) -> bool:
         wanted = self._settings.token
         return wanted is not None and hmac.compare_digest(given.encode(), wanted.encode())

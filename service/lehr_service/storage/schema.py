@@ -1,4 +1,7 @@
-"""The revisions of the schema: which one a database has, and the way to this version's."""
+"""The revisions of the schema: which one a database has, and the way to this version's.
+
+Alembic is imported where it upgrades only: a server that starts has mostly nothing to upgrade.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,11 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+_FOUND = text("SELECT version_num FROM alembic_version")
 
 
 class SchemaUnknown(Exception):
@@ -28,8 +29,9 @@ class SchemaUnknown(Exception):
 
 @lru_cache
 def known() -> tuple[str, ...]:
-    """The revisions that this version knows, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+    """The revisions that this version knows, the newest first; their files are named by them."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return tuple(sorted((file.name.partition("_")[0] for file in files), reverse=True))
 
 
 def head() -> str:
@@ -39,7 +41,10 @@ def head() -> str:
 
 def found(connection: Connection) -> str | None:
     """The revision that a database has; None where it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(_FOUND).scalar()
+    return revision
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -47,11 +52,10 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     current = found(connection)
     if current is not None and current not in known():
         raise SchemaUnknown(current)
-    command.upgrade(_configuration(connection), revision)
+    from alembic import command
+    from alembic.config import Config
 
-
-def _configuration(connection: Connection) -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(MIGRATIONS))
     configuration.attributes["connection"] = connection
-    return configuration
+    command.upgrade(configuration, revision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +14,19 @@ from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     IntegrityError,
+    InvalidatePoolError,
     NotSupportedError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from lehr_service.storage import schema
 
 _MIGRATION_LOCK = 0x6C656872  # any constant that all servers of one database share
 _WAIT_SECONDS = 10.0
+_REST_SECONDS = 1.0
+_RESTED_AT = "lehr.rested_at"
 _CHANNEL = "lehr"
 _NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', :message)")
 _IS_READ_ONLY = text("SHOW transaction_read_only")
@@ -226,7 +231,6 @@ def _postgres(url: str, connections: int, wait_seconds: float) -> Engine:
         url,
         pool_size=connections,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_timeout=wait_seconds,
         hide_parameters=True,  # leases' tokens are among them, and errors are logged
         connect_args={name: value for name, value in usual.items() if name not in given},
@@ -236,6 +240,22 @@ def _postgres(url: str, connections: int, wait_seconds: float) -> Engine:
     def _connect(connection: Any, _record: Any) -> None:
         connection.execute(_lock_timeout(wait_seconds))
         connection.commit()
+
+    @event.listens_for(engine, "checkin")
+    def _rest(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_RESTED_AT] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        """A connection in use is as good as asked; each question costs a transaction a tenth."""
+        if time.monotonic() - record.info.get(_RESTED_AT, math.inf) < _REST_SECONDS:
+            return
+        try:
+            is_alive = engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            is_alive = False
+        if not is_alive:
+            raise InvalidatePoolError  # none of the others has outlived this one's server
 
     return engine
 

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from lehr import examples
-from lehr.cli.definitions import DefinitionUnreadable, read_definition
+from lehr.definitions import DefinitionUnreadable, read_definition
 from lehr.errors import LehrError
 from lehr.wire.studies import StudyState
 from lehr.wire.tokens import Role

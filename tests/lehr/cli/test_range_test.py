@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from lehr.cli.definitions import read_value
+from lehr.definitions import read_value
 from lehr.wire.studies import StudyDefinition
 
 pytestmark = pytest.mark.tensorflow

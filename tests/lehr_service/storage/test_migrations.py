@@ -5,6 +5,7 @@ import sys
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from lehr.wire.trials import TrialState
@@ -21,6 +22,11 @@ def test_migrations_and_tables_agree(database_url):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     database.close()
+
+
+def test_the_known_revisions_are_alembics():
+    walked = ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()
+    assert schema.known() == tuple(script.revision for script in walked)
 
 
 def test_what_the_first_schema_held_is_kept(database_url):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lehr.cli.definitions import DefinitionUnreadable, load_definition, read_value
+from lehr.definitions import DefinitionUnreadable, load_definition, read_value
 
 
 @pytest.mark.parametrize(
