@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from objective import STEPS, TASK, loss
-
-Clock = time.perf_counter
+from objective import STEPS, TASK, definition, loss
+from tally import Clock, Tally
 
 
 class Http(asyncio.Protocol):
@@ -55,7 +53,7 @@ class Http(asyncio.Protocol):
     async def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and parsed body of the answer."""
         content = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(
             head.encode() + b"Content-Length: %d\r\n\r\n" % len(content) + content
@@ -70,43 +68,13 @@ class Http(asyncio.Protocol):
         self._transport.close()
 
 
-class Tally:
-    """What all simulated workers of a run did, and when it is over."""
-
-    def __init__(self, trials: int, seconds: float) -> None:
-        self.trials, self.wanted = 0, trials
-        self.claims: list[float] = []
-        self.reports: list[float] = []
-        self.others: list[float] = []
-        self.errors = 0
-        self.first_error = ""
-        self.over = asyncio.Event()
-        self.ends_at = Clock() + seconds
-
-    def finished(self) -> None:
-        self.trials += 1
-        if self.trials >= self.wanted or Clock() > self.ends_at:
-            self.over.set()
-
-    def failed(self, what: str, status: int, body: Any) -> None:
-        self.errors += 1
-        self.first_error = self.first_error or f"{what}: {status} {body}"
-        if self.errors > 1000:
-            self.over.set()
-
-
-async def until_over(tally: Tally, works: list[Any]) -> None:
-    """Run the workers until the tally is full."""
-    tasks = [asyncio.create_task(work) for work in works]
-    over = asyncio.create_task(tally.over.wait())
-    limit = max(0.0, tally.ends_at - Clock())
-    await asyncio.wait([over, *tasks], timeout=limit, return_when=asyncio.FIRST_EXCEPTION)
-    over.cancel()
-    for task in tasks:
-        if task.done() and not task.cancelled() and task.exception():
-            tally.failed("worker", 0, repr(task.exception()))
-        task.cancel()
-    await asyncio.gather(over, *tasks, return_exceptions=True)
+async def created(url: str, sampler: dict[str, Any], **more: Any) -> None:
+    """The study that all workers work on."""
+    http = await Http.connect(url)
+    status, answer = await http.post("/v1/studies", definition("bench", sampler, None, **more))
+    http.close()
+    if status != 201:
+        raise RuntimeError(f"creating the study: {status} {answer}")
 
 
 async def registered(http: Http, name: str) -> str:

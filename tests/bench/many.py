@@ -9,9 +9,10 @@ import uuid
 from typing import Any
 
 import uvloop
-from lehr_load import Clock, Http, Tally, registered, until_over, work
+from lehr_load import Http, registered, work
 from measure import memory_bytes, quantile
 from objective import definition
+from tally import Clock, Tally, until_over
 
 REPORT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10.0
@@ -21,10 +22,7 @@ def measure(bench: Any) -> None:
     """The soak or the herd on SQLite and PostgreSQL in turn, as far as chosen."""
     options = bench.options
     for kind in options.databases:
-        with bench.process(bench.command, "serve", *options.serve, url=bench.places.url(kind)) as (
-            url,
-            pid,
-        ):
+        with bench.lehr(bench.places.url(kind)) as (url, pid):
             if options.soak:
                 uvloop.run(_soak(kind, url, pid, options.soak, options.soak_workers))
             else:

@@ -23,10 +23,12 @@ from typing import Any
 
 import lehr_load
 import many
-from lehr_load import Http, Tally, registered, until_over
+import uvloop
+from lehr_load import Http, registered
 from measure import cpu_seconds, machine, quantile
 from objective import definition
-from service import Bench, run_async
+from servers import Bench
+from tally import Tally, until_over
 
 FLEETS = (10, 100, 1_000, 10_000)
 EPOCH_SECONDS, EPOCHS, CHECKPOINT_SECONDS, DEVICES = 10.0, 30, 60.0, 8
@@ -192,7 +194,7 @@ def _measure(bench: Bench, kind: str) -> None:
     url = bench.places.url(kind)
     with bench.process(bench.command, "serve", url=url) as (address, pid):
         pids = [pid]
-        costs, tally = run_async(_costs(address, pids, options.seconds))
+        costs, tally = uvloop.run(_costs(address, pids, options.seconds))
         _sizes(url, costs)
         print(f"\n{kind}: {tally.trials} trials, {len(tally.reports)} reports")
         for name, value in vars(costs).items():
@@ -205,7 +207,7 @@ def _measure(bench: Bench, kind: str) -> None:
         with bench.process(bench.command, "serve", url=bench.places.url(kind)) as (address, pid):
             heads = ["GPUs, simulated", "requests/s", "server cores", "CPU ms a request"]
             heads += ["report p50 ms", "report p99 ms", "claim p99 ms", "errors"]
-            row = run_async(_fleet(address, count, options.fleet_seconds, [pid]))
+            row = uvloop.run(_fleet(address, count, options.fleet_seconds, [pid]))
             print(_table(heads, [row]), flush=True)
 
 
