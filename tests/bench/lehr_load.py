@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from objective import STEPS, TASK, definition, loss
-from tally import Clock, Tally
+from tally import Clock, Tally, Work
 
 
 class Http(asyncio.Protocol):
@@ -77,28 +77,40 @@ async def created(url: str, sampler: dict[str, Any], **more: Any) -> None:
         raise RuntimeError(f"creating the study: {status} {answer}")
 
 
-async def registered(http: Http, name: str) -> str:
-    status, body = await http.post("/v1/workers", {"name": name, "tasks": {TASK: {}}})
+async def registered(http: Http, name: str, task: str = TASK) -> str:
+    status, body = await http.post("/v1/workers", {"name": name, "tasks": {task: {}}})
     if status != 201:
         raise RuntimeError(f"registering: {status} {body}")
     return str(body["id"])
 
 
 async def work(
-    urls: list[str], index: int, tally: Tally, pause: Callable[[], float] | None = None
+    urls: list[str],
+    index: int,
+    tally: Tally,
+    pause: Callable[[], float] | None = None,
+    beating: Callable[[str, list[str]], Work] | None = None,
 ) -> None:
-    """One worker, until it is cancelled; ``pause`` gives seconds between its reports."""
+    """One worker, until it is cancelled.
+
+    ``pause`` gives seconds between its reports; ``beating`` runs beside it, with its id and the
+    list of the tokens that it holds.
+    """
     http = await Http.connect(urls[index % len(urls)])
-    me = await registered(http, f"w{index}")
+    me, held = await registered(http, f"w{index}"), list[str]()
+    beside = asyncio.create_task(beating(me, held)) if beating else None
     try:
         while not tally.over.is_set():
-            await _one_trial(http, me, tally, pause)
+            await _one_trial(http, me, tally, pause, held)
+            held.clear()
     finally:
         http.close()
+        if beside:
+            beside.cancel()
 
 
 async def _one_trial(
-    http: Http, me: str, tally: Tally, pause: Callable[[], float] | None = None
+    http: Http, me: str, tally: Tally, pause: Callable[[], float] | None, held: list[str]
 ) -> None:
     begin = Clock()
     request = {"request_id": str(uuid.UUID(int=random.getrandbits(128))), "wait": 20}
@@ -109,6 +121,7 @@ async def _one_trial(
             await asyncio.sleep(0.05)
         return
     tally.claims.append(Clock() - begin)
+    held.append(lease["token"])
     path, params = f"/v1/attempts/{lease['token']}", lease["trial"]["params"]
     for step in range(STEPS):
         if pause is not None:

@@ -19,6 +19,7 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lehr_load
@@ -144,7 +145,7 @@ async def _fleet(url: str, count: int, seconds: float, pids: list[int]) -> str:
     took, cpu = await _timed(works, tally, pids)
     cells = [
         f"{count:,}",
-        f"{(len(tally.reports) + len(tally.others)) / took:,.0f}",
+        f"{(len(tally.reports) + len(tally.beats) + len(tally.others)) / took:,.0f}",
         f"{cpu / took:.2f}",
         f"{1e3 * cpu / (len(tally.reports) + len(tally.others) + 2 * tally.trials):.1f}",
         *(f"{1e3 * quantile(tally.reports, share):,.0f}" for share in (0.5, 0.99)),
@@ -156,12 +157,8 @@ async def _fleet(url: str, count: int, seconds: float, pids: list[int]) -> str:
 
 async def _gpu(url: str, index: int, tally: Tally) -> None:
     await asyncio.sleep(random.uniform(0, EPOCH_SECONDS))  # a lab does not start as one
-    beating = asyncio.create_task(many._beating(url, tally))
-    try:
-        pause = lambda: random.uniform(0.9, 1.1) * EPOCH_SECONDS  # noqa: E731
-        await lehr_load.work([url], index, tally, pause)
-    finally:
-        beating.cancel()
+    pause = lambda: random.uniform(0.9, 1.1) * EPOCH_SECONDS  # noqa: E731
+    await lehr_load.work([url], index, tally, pause, partial(many.beating, url, tally))
 
 
 def needs(count: int, costs: Costs) -> list[str]:

@@ -3,7 +3,7 @@
     .venv/bin/python tests/bench/service.py [--contenders lehr-sqlite,optuna-sqlite] [--workers 16]
         [--trials 300] [--sampler tpe|random] [--repeat 3] [--plot FILE]
     .venv/bin/python tests/bench/service.py --sizes 100,1000,10000     costs of large studies
-    .venv/bin/python tests/bench/service.py --soak 600 | --herd 1000   many workers at once
+    .venv/bin/python tests/bench/service.py --soak [10] | --herd [1000]     many workers at once
 
 20 reports a trial, six parameters, TPE and the median pruner unless said. Workers of services
 (lehr, KerasTuner's chief, Vizier) are tasks of this process on raw HTTP or gRPC: "CPU" is that of
@@ -95,9 +95,13 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--size-seconds", type=float, default=15, help="of each load on a size")
     parser.add_argument("--logs", action="store_true", help="show the ends of servers' logs")
     parser.add_argument("--sizes", type=_numbers, help="finished trials of large studies")
-    parser.add_argument("--soak", type=float, help="seconds of workers that report every 5 s")
+    parser.add_argument(
+        "--soak", type=float, nargs="?", const=10, help="minutes of workers that report every 5 s"
+    )
     parser.add_argument("--soak-workers", type=int, default=1000)
-    parser.add_argument("--herd", type=int, help="workers that reconnect at once")
+    parser.add_argument(
+        "--herd", type=int, nargs="?", const=1000, help="workers that come and come back at once"
+    )
     options = parser.parse_args()
     ahead = {} if options.ask_ahead is None else {"ask_ahead": options.ask_ahead}
     options.ask = {"name": options.sampler, **ahead}

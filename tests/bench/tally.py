@@ -22,11 +22,21 @@ class Tally:
         self.trials, self.wanted = 0, trials
         self.claims: list[float] = []
         self.reports: list[float] = []
+        self.beats: list[float] = []
+        self.polls: list[float] = []
         self.others: list[float] = []
         self.errors = 0
         self.first_error = ""
         self.over = asyncio.Event()
         self.ends_at = Clock() + seconds
+
+    def copy(self) -> Tally:
+        """What was counted until now."""
+        found = Tally(self.wanted, 0)
+        found.trials, found.errors = self.trials, self.errors
+        for name in ("claims", "reports", "beats", "polls", "others"):
+            setattr(found, name, list(getattr(self, name)))
+        return found
 
     def finished(self) -> None:
         self.trials += 1
