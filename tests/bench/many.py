@@ -38,7 +38,7 @@ def measure(bench: Any) -> None:
 async def _soak(kind: str, url: str, pid: int, seconds: float, workers: int) -> None:
     """Workers with a report every 5 s and a heartbeat every 10 s each, or a poll of 20 s."""
     await created(url, {"name": "tpe"})
-    tally, idle = Tally(10**9, seconds), workers // IDLE_SHARE
+    tally, idle = Tally(10**9, seconds + 1), workers // IDLE_SHARE
     print(f"soak {kind}: {workers} workers, {idle} of them in long polls of {POLL_SECONDS:.0f} s")
     heads = ["minute", *_minute(tally, tally, pid)]
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|", flush=True)
@@ -55,9 +55,8 @@ async def _minutes(tally: Tally, pid: int) -> None:
     for minute in itertools.count(1):
         before = tally.copy()
         await asyncio.sleep(begin + 60 * minute - time.perf_counter())
-        print(
-            f"| {minute} | " + " | ".join(_minute(before, tally, pid).values()) + " |", flush=True
-        )
+        cells = [f"{minute}", *_minute(before, tally, pid).values()]
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def _minute(before: Tally, now: Tally, pid: int) -> dict[str, str]:
