@@ -98,19 +98,28 @@ def _shown(value: float) -> str:
 
 
 def draw(rows: Iterable[list[Row]], path: Path) -> None:
-    """Trials a second over the number of workers, one line a contender."""
+    """Trials and requests a second over the number of workers, one line a contender."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    lines: dict[str, list[tuple[int, float]]] = {}
+    lines: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for repeats in rows:
-        of_contender = lines.setdefault(repeats[0].contender, [])
-        of_contender.append((repeats[0].workers, medians(repeats)["trials/s"]))
-    for contender, points in lines.items():
-        axes.plot(*zip(*points, strict=True), marker="o", label=contender)
-    axes.set(xscale="log", yscale="log", xlabel="workers", ylabel="trials/s")
-    axes.legend(fontsize="small")
+        lines.setdefault(repeats[0].contender, []).append((repeats[0].workers, medians(repeats)))
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    panels = figure.subplots(1, len(RATIOS))
+    for axes, of in zip(panels, RATIOS, strict=True):
+        for index, (contender, points) in enumerate(lines.items()):
+            dashes = {"lehr": "-", "fastapi": ":"}.get(contender.partition("-")[0], "--")
+            values = [figures[of] or math.nan for _, figures in points]  # 0 has no logarithm
+            workers = [count for count, _ in points]
+            color = colormaps["tab20"](index % 20)
+            axes.plot(workers, values, dashes, marker="o", ms=4, color=color, label=contender)
+        counts = sorted({count for points in lines.values() for count, _ in points})
+        axes.set(xscale="log", yscale="log", xlabel="workers", ylabel=of)
+        axes.set_xticks(counts, [str(count) for count in counts], minor=False)
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     figure.savefig(path)
 
 
