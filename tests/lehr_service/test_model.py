@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     consumes,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -28,7 +29,7 @@ from .conftest import definition
 from .model_drivers import LEASE, TASK, ByLanes, ByRest
 from .reference import Reference, Study, Worker
 
-EPOCHS, MAX_ATTEMPTS = 3, 2
+EPOCHS = 3
 OWN_EXAMPLES = os.environ.get("LEHR_MODEL_EXAMPLES")
 
 VALUES = st.sampled_from([0.5, 0.25, 0.75, 0.5, -1.0, None])
@@ -48,7 +49,7 @@ class Service(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(prefix="lehr-model-")
         self.url = f"sqlite:///{Path(self.folder.name) / 'lehr.db'}"
         self.real = self.driver(self.url)
-        self.model = Reference(LEASE, MAX_ATTEMPTS, EPOCHS)
+        self.model = Reference(LEASE, EPOCHS)
 
     def teardown(self):
         self.real.close()
@@ -60,10 +61,11 @@ class Service(RuleBasedStateMachine):
         max_trials=st.integers(1, 5),
         max_parallel=st.integers(1, 3),
         max_failed=st.none() | st.integers(1, 3),
+        max_attempts=st.integers(1, 3),
     )
-    def create(self, max_trials, max_parallel, max_failed):
+    def create(self, max_trials, max_parallel, max_failed, max_attempts):
         name = f"study-{len(self.model.studies)}"
-        study = Study(name, max_trials, max_parallel, max_failed)
+        study = Study(name, max_trials, max_parallel, max_failed, max_attempts)
         limits = {"max_trials": max_trials, "max_parallel": max_parallel}
         if max_failed is not None:
             limits["max_failed"] = max_failed
@@ -72,7 +74,7 @@ class Service(RuleBasedStateMachine):
             task=TASK,
             training={"epochs": EPOCHS},
             limits=limits,
-            retry={"max_attempts": MAX_ATTEMPTS},
+            retry={"max_attempts": max_attempts},
             pruner={"name": "threshold", "lower": 0.0},
         )
         self.real.create(given)
@@ -161,6 +163,19 @@ class Service(RuleBasedStateMachine):
         self.real.clock.now += seconds
         self.real.sweep()
         self.model.sweep()
+
+    @precondition(lambda self: any(s.may_start for s in self.model.studies.values()))
+    @rule(target=tokens, times=st.integers(1, 4))
+    def lose(self, times):
+        """Workers that take a trial, most often the one just lost, and are not heard of again."""
+        found = []
+        for _ in range(times):
+            worker = self.register()
+            before = len(self.model.attempts)
+            self.claim(worker, again=False)
+            found += list(self.model.attempts)[before:]
+            self.pass_time(self.model.grace_until - self.model.now + LEASE)
+        return multiple(*found)
 
     @rule()
     def restart(self):
