@@ -34,6 +34,7 @@ OWN_EXAMPLES = os.environ.get("LEHR_MODEL_EXAMPLES")
 
 VALUES = st.sampled_from([0.5, 0.25, 0.75, 0.5, -1.0, None])
 OUTCOMES = st.sampled_from(["error", "out_of_memory", "diverged", "preempted", "cancelled"])
+ENDS = st.sampled_from(["lost", "lost", "preempted", "error"])
 ACTIONS = st.sampled_from(["pause", "resume", "resume", "stop", "cancel"])
 
 
@@ -165,16 +166,22 @@ class Service(RuleBasedStateMachine):
         self.model.sweep()
 
     @precondition(lambda self: any(s.may_start for s in self.model.studies.values()))
-    @rule(target=tokens, times=st.integers(1, 4))
-    def lose(self, times):
-        """Workers that take a trial, most often the one just lost, and are not heard of again."""
+    @rule(target=tokens, ends=st.lists(ENDS, min_size=1, max_size=4))
+    def attempt(self, ends):
+        """Attempts one after the other, each most often at the trial that was just given back."""
         found = []
-        for _ in range(times):
-            worker = self.register()
+        for end in ends:
             before = len(self.model.attempts)
-            self.claim(worker, again=False)
-            found += list(self.model.attempts)[before:]
-            self.pass_time(self.model.grace_until - self.model.now + LEASE)
+            self.claim(self.register(), again=False)
+            tokens = list(self.model.attempts)[before:]
+            if end == "lost":
+                self.pass_time(self.model.grace_until - self.model.now + LEASE)
+            for token in tokens:
+                if end == "lost":
+                    self.report(token, 0, 0.5)
+                else:
+                    self.fail(token, end)
+            found += tokens
         return multiple(*found)
 
     @rule()
