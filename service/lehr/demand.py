@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from math import ceil, inf
 
 from lehr.client import Client
+from lehr.startable import Load, startable
 from lehr.wire.range_tests import RangeTestState
 from lehr.wire.studies import Study
 
@@ -30,19 +30,24 @@ def work_at_once(study: Study) -> float:
     """What of a study runs or could run now; infinite where no limit says otherwise."""
     tests = [test.state for test in study.range_tests.values()]
     running = study.counts.running + tests.count(RangeTestState.RUNNING)
-    if study.state != "active":
-        return running
-    testing = any(not state.is_finished for state in tests)
-    could = tests.count(RangeTestState.WAITING) if testing else _could_start(study)
-    parallel = study.definition.limits.max_parallel or inf
-    return max(running, min(parallel, running + could))
+    return running + startable(_load(study)) if study.state == "active" else running
 
 
-def _could_start(study: Study) -> float:
-    """Trials that wait, and new ones that ``max_trials`` and ``max_epochs`` leave room for."""
-    limits, counts = study.definition.limits, study.counts
-    new = inf if limits.max_trials is None else max(0, limits.max_trials - counts.total)
-    if limits.max_epochs is not None:
-        left = (limits.max_epochs - study.epochs) / study.definition.training.epochs
-        new = min(new, max(0, ceil(left) - counts.running - counts.waiting))
-    return counts.waiting + new
+def _load(study: Study) -> Load:
+    """What the answer leaves open is taken so that the number is never too low.
+
+    It does not say which waiting trials had started, nor whose the reported epochs are.
+    """
+    tests = [test.state for test in study.range_tests.values()]
+    counts, full = study.counts, study.definition.training.epochs
+    return Load(
+        limits=study.definition.limits,
+        full=full,
+        trials=counts.total,
+        running=counts.running,
+        returned=counts.waiting,
+        enqueued=0,
+        finished_epochs=max(0, study.epochs - (counts.running + counts.waiting) * full),
+        tests_waiting=tests.count(RangeTestState.WAITING),
+        tests_running=tests.count(RangeTestState.RUNNING),
+    )

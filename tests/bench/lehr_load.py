@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from objective import STEPS, TASK, loss
-
-Clock = time.perf_counter
+from objective import STEPS, TASK, definition, loss
+from tally import Clock, Tally, Work
 
 
 class Http(asyncio.Protocol):
@@ -55,7 +53,7 @@ class Http(asyncio.Protocol):
     async def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and parsed body of the answer."""
         content = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(
             head.encode() + b"Content-Length: %d\r\n\r\n" % len(content) + content
@@ -70,67 +68,49 @@ class Http(asyncio.Protocol):
         self._transport.close()
 
 
-class Tally:
-    """What all simulated workers of a run did, and when it is over."""
-
-    def __init__(self, trials: int, seconds: float) -> None:
-        self.trials, self.wanted = 0, trials
-        self.claims: list[float] = []
-        self.reports: list[float] = []
-        self.others: list[float] = []
-        self.errors = 0
-        self.first_error = ""
-        self.over = asyncio.Event()
-        self.ends_at = Clock() + seconds
-
-    def finished(self) -> None:
-        self.trials += 1
-        if self.trials >= self.wanted or Clock() > self.ends_at:
-            self.over.set()
-
-    def failed(self, what: str, status: int, body: Any) -> None:
-        self.errors += 1
-        self.first_error = self.first_error or f"{what}: {status} {body}"
-        if self.errors > 1000:
-            self.over.set()
+async def created(url: str, sampler: dict[str, Any], **more: Any) -> None:
+    """The study that all workers work on."""
+    http = await Http.connect(url)
+    status, answer = await http.post("/v1/studies", definition("bench", sampler, None, **more))
+    http.close()
+    if status != 201:
+        raise RuntimeError(f"creating the study: {status} {answer}")
 
 
-async def until_over(tally: Tally, works: list[Any]) -> None:
-    """Run the workers until the tally is full."""
-    tasks = [asyncio.create_task(work) for work in works]
-    over = asyncio.create_task(tally.over.wait())
-    limit = max(0.0, tally.ends_at - Clock())
-    await asyncio.wait([over, *tasks], timeout=limit, return_when=asyncio.FIRST_EXCEPTION)
-    over.cancel()
-    for task in tasks:
-        if task.done() and not task.cancelled() and task.exception():
-            tally.failed("worker", 0, repr(task.exception()))
-        task.cancel()
-    await asyncio.gather(over, *tasks, return_exceptions=True)
-
-
-async def registered(http: Http, name: str) -> str:
-    status, body = await http.post("/v1/workers", {"name": name, "tasks": {TASK: {}}})
+async def registered(http: Http, name: str, task: str = TASK) -> str:
+    status, body = await http.post("/v1/workers", {"name": name, "tasks": {task: {}}})
     if status != 201:
         raise RuntimeError(f"registering: {status} {body}")
     return str(body["id"])
 
 
 async def work(
-    urls: list[str], index: int, tally: Tally, pause: Callable[[], float] | None = None
+    urls: list[str],
+    index: int,
+    tally: Tally,
+    pause: Callable[[], float] | None = None,
+    beating: Callable[[str, list[str]], Work] | None = None,
 ) -> None:
-    """One worker, until it is cancelled; ``pause`` gives seconds between its reports."""
+    """One worker, until it is cancelled.
+
+    ``pause`` gives seconds between its reports; ``beating`` runs beside it, with its id and the
+    list of the tokens that it holds.
+    """
     http = await Http.connect(urls[index % len(urls)])
-    me = await registered(http, f"w{index}")
+    me, held = await registered(http, f"w{index}"), list[str]()
+    beside = asyncio.create_task(beating(me, held)) if beating else None
     try:
         while not tally.over.is_set():
-            await _one_trial(http, me, tally, pause)
+            await _one_trial(http, me, tally, pause, held)
+            held.clear()
     finally:
         http.close()
+        if beside:
+            beside.cancel()
 
 
 async def _one_trial(
-    http: Http, me: str, tally: Tally, pause: Callable[[], float] | None = None
+    http: Http, me: str, tally: Tally, pause: Callable[[], float] | None, held: list[str]
 ) -> None:
     begin = Clock()
     request = {"request_id": str(uuid.UUID(int=random.getrandbits(128))), "wait": 20}
@@ -141,6 +121,7 @@ async def _one_trial(
             await asyncio.sleep(0.05)
         return
     tally.claims.append(Clock() - begin)
+    held.append(lease["token"])
     path, params = f"/v1/attempts/{lease['token']}", lease["trial"]["params"]
     for step in range(STEPS):
         if pause is not None:

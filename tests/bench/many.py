@@ -3,109 +3,163 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 import uuid
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import uvloop
-from lehr_load import Clock, Http, Tally, registered, until_over, work
+from lehr_load import Http, created, registered, work
 from measure import memory_bytes, quantile
-from objective import definition
+from tally import Clock, Tally, until_over
 
 REPORT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10.0
+POLL_SECONDS = 20.0
+IDLE_SHARE = 10  # one of so many workers waits in long polls, for a task that no study has
+HERD_LIMIT = 10.0  # seconds until the last worker is served
 
 
 def measure(bench: Any) -> None:
     """The soak or the herd on SQLite and PostgreSQL in turn, as far as chosen."""
     options = bench.options
     for kind in options.databases:
-        with bench.process(bench.command, "serve", *options.serve, url=bench.places.url(kind)) as (
-            url,
-            pid,
-        ):
-            if options.soak:
-                uvloop.run(_soak(kind, url, pid, options.soak, options.soak_workers))
-            else:
-                uvloop.run(_herd(kind, url, options.herd))
+        where = bench.places.url(kind)
+        if options.herd:
+            _herd(bench, kind, where, options.herd)
+            continue
+        with bench.lehr(where) as (url, pid):
+            uvloop.run(_soak(kind, url, pid, 60 * options.soak, options.soak_workers))
 
 
 async def _soak(kind: str, url: str, pid: int, seconds: float, workers: int) -> None:
-    """Workers with a report every 5 s and a heartbeat every 10 s each."""
-    await _create(url)
-    tally = Tally(10**9, seconds)
-    memory: list[tuple[float, float]] = []
-    works = [_soaked(url, i, tally) for i in range(workers)]
+    """Workers with a report every 5 s and a heartbeat every 10 s each, or a poll of 20 s."""
+    await created(url, {"name": "tpe"})
+    tally, idle = Tally(10**9, seconds + 1), workers // IDLE_SHARE
+    print(f"soak {kind}: {workers} workers, {idle} of them in long polls of {POLL_SECONDS:.0f} s")
+    heads = ["minute", *_minute(tally, tally, pid)]
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|", flush=True)
+    works = [_soaked(url, i, tally) for i in range(workers - idle)]
+    works += [_kept(tally, partial(_polling, url, i, tally)) for i in range(idle)]
+    await until_over(tally, [*works, _minutes(tally, pid)])
+    whole = _minute(Tally(1, 0), tally, pid)
+    print("| all | " + " | ".join(whole.values()) + f" | {tally.first_error}", flush=True)
+
+
+async def _minutes(tally: Tally, pid: int) -> None:
+    """A row at each minute, of what came since the last."""
     begin = time.perf_counter()
-    await until_over(tally, [*works, _weigh(pid, memory, begin)])
-    took = time.perf_counter() - begin
-    half = [m for at, m in memory if at > took / 2] or [0.0]
-    parts = [
-        f"soak {kind}: {workers} workers, {took:.0f} s, {tally.trials} trials",
-        f"{len(tally.reports)} reports, {tally.errors} errors {tally.first_error}",
-        f"report p50 {_ms(tally.reports, 0.5)}, p99 {_ms(tally.reports, 0.99)}",
-        f"heartbeat p99 {_ms(tally.others, 0.99)}",
-        f"claim p50 {_ms(tally.claims, 0.5)}, p99 {_ms(tally.claims, 0.99)}",
-        f"memory MB at half time {half[0] / 1e6:.0f}, at the end {half[-1] / 1e6:.0f}",
-    ]
-    print("; ".join(parts), flush=True)
+    for minute in itertools.count(1):
+        before = tally.copy()
+        await asyncio.sleep(begin + 60 * minute - time.perf_counter())
+        cells = [f"{minute}", *_minute(before, tally, pid).values()]
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def _minute(before: Tally, now: Tally, pid: int) -> dict[str, str]:
+    """Times in ms; of a long poll that came back empty, what it took beyond its wait."""
+    found = {
+        "trials": f"{now.trials - before.trials}",
+        "reports": f"{len(now.reports) - len(before.reports)}",
+        "errors": f"{now.errors - before.errors}",
+    }
+    for name in ("reports", "claims", "beats", "polls"):
+        values = getattr(now, name)[len(getattr(before, name)) :]
+        shown = [f"{1e3 * quantile(values, share):.0f}" for share in (0.5, 0.99)]
+        found[f"{name} p50 / p99"] = " / ".join(shown)
+    return found | {"server MB": f"{memory_bytes(pid) / 1e6:.0f}"}
 
 
 async def _soaked(url: str, index: int, tally: Tally) -> None:
     await asyncio.sleep(random.uniform(0, REPORT_SECONDS))  # a lab does not start as one
-    beating = asyncio.create_task(_beating(url, tally))
-    try:
-        await work([url], index, tally, lambda: random.uniform(0.8, 1.2) * REPORT_SECONDS)
-    finally:
-        beating.cancel()
+    pause = lambda: random.uniform(0.8, 1.2) * REPORT_SECONDS  # noqa: E731
+    await _kept(tally, partial(work, [url], index, tally, pause, partial(beating, url, tally)))
 
 
-async def _beating(url: str, tally: Tally) -> None:
+async def _kept(tally: Tally, run: Callable[[], Awaitable[None]]) -> None:
+    """A worker whose connection ends is counted and comes back."""
+    while True:
+        try:
+            await run()
+        except (OSError, RuntimeError) as error:
+            tally.failed("connection", 0, repr(error))
+        await asyncio.sleep(random.uniform(0.5, 1.5))
+
+
+async def beating(url: str, tally: Tally, me: str, held: list[str]) -> None:
+    """A worker's heartbeats, with the trial it runs, on a connection of their own."""
     http = await Http.connect(url)
-    me = await registered(http, "beat")
-    while True:
-        await asyncio.sleep(random.uniform(0.9, 1.1) * HEARTBEAT_SECONDS)
-        begin = Clock()
-        status, body = await http.post(f"/v1/workers/{me}/heartbeat", {"attempts": []})
-        tally.others.append(Clock() - begin)
-        if status != 200:
-            tally.failed("heartbeat", status, body)
+    try:
+        while True:
+            await asyncio.sleep(random.uniform(0.9, 1.1) * HEARTBEAT_SECONDS)
+            begin = Clock()
+            status, body = await http.post(f"/v1/workers/{me}/heartbeat", {"attempts": held})
+            tally.beats.append(Clock() - begin)
+            if status != 200:
+                tally.failed("heartbeat", status, body)
+    finally:
+        http.close()
 
 
-async def _weigh(pid: int, memory: list[tuple[float, float]], begin: float) -> None:
-    while True:
-        memory.append((time.perf_counter() - begin, float(memory_bytes(pid))))
-        await asyncio.sleep(5)
+async def _polling(url: str, index: int, tally: Tally) -> None:
+    http = await Http.connect(url)
+    me = await registered(http, f"idle{index}", "idle")
+    await asyncio.sleep(random.uniform(0, POLL_SECONDS))
+    try:
+        while True:
+            begin = Clock()
+            status, body = await _claimed(http, me, POLL_SECONDS)
+            tally.polls.append(Clock() - begin - POLL_SECONDS)
+            if status != 204:
+                tally.failed("poll", status, body)
+    finally:
+        http.close()
 
 
-async def _herd(kind: str, url: str, count: int) -> None:
-    """So many workers connect, register and claim at the same moment; seconds until all work."""
-    await _create(url)
+async def _claimed(http: Http, me: str, wait: float) -> tuple[int, Any]:
+    request = {"request_id": str(uuid.uuid4()), "wait": wait}
+    return await http.post(f"/v1/workers/{me}/claim", request)
+
+
+def _herd(bench: Any, kind: str, where: str, count: int) -> None:
+    """All come at one moment; then the server starts anew, and all come back at one moment."""
+    with bench.lehr(where) as (url, _):
+        uvloop.run(created(url, {"name": "tpe"}))
+        members = uvloop.run(_at_once(f"herd {kind}, new", [partial(_new, url)] * count))
+    with bench.lehr(where) as (url, _):
+        again = [partial(_again, url, *member) for member in members]
+        uvloop.run(_at_once(f"herd {kind}, after a restart of the server", again))
+
+
+async def _at_once(what: str, serve: list[Callable[[], Awaitable[Any]]]) -> list[Any]:
+    """Each until it is served, 60 s at most; prints the seconds until half and all of them are."""
     errors: list[str] = []
     begin = time.perf_counter()
-    took = await asyncio.gather(*(_back(url, i, begin, errors) for i in range(count)))
-    served = sorted(seconds for seconds in took if seconds is not None)
+    found = await asyncio.gather(*(_tried(each, begin, errors) for each in serve))
+    served = [each for each in found if each is not None]
+    took = sorted(seconds for seconds, _ in served)
+    met = len(took) == len(serve) and took[-1] <= HERD_LIMIT
     print(
-        f"herd {kind}: {len(served)} of {count} workers have a trial; half after "
-        f"{quantile(served, 0.5):.2f} s, the last after {served[-1] if served else 0:.2f} s; "
+        f"{what}: {len(took)} of {len(serve)} workers served; half after "
+        f"{quantile(took, 0.5):.2f} s, the last after {max(took, default=0):.2f} s "
+        f"(limit {HERD_LIMIT:.0f} s: {'met' if met else 'missed'}); "
         f"{len(errors)} errors {errors[:1]}",
         flush=True,
     )
+    return [result for _, result in served]
 
 
-async def _back(url: str, index: int, begin: float, errors: list[str]) -> float | None:
+async def _tried(
+    serve: Callable[[], Awaitable[Any]], begin: float, errors: list[str]
+) -> tuple[float, Any] | None:
     wait = 0.2
     while time.perf_counter() - begin < 60:
         try:
-            http = await Http.connect(url)
-            me = await registered(http, f"w{index}")
-            status, body = await http.post(
-                f"/v1/workers/{me}/claim", {"request_id": str(uuid.uuid4()), "wait": 30}
-            )
-            if status == 200:
-                return time.perf_counter() - begin
-            errors.append(f"{status} {body}")
+            result = await serve()
+            return time.perf_counter() - begin, result
         except (OSError, RuntimeError) as error:
             errors.append(repr(error))
         await asyncio.sleep(wait * random.uniform(0.5, 1.0))
@@ -113,13 +167,23 @@ async def _back(url: str, index: int, begin: float, errors: list[str]) -> float 
     return None
 
 
-async def _create(url: str) -> None:
+async def _new(url: str) -> tuple[str, str]:
+    """A worker with a trial: its id and the attempt's token."""
     http = await Http.connect(url)
-    status, body = await http.post("/v1/studies", definition("bench", {"name": "tpe"}, None))
-    if status != 201:
-        raise RuntimeError(f"creating the study: {status} {body}")
+    me = await registered(http, "w")
+    status, body = await _claimed(http, me, 30)
     http.close()
+    if status != 200:
+        raise RuntimeError(f"claim: {status} {body}")
+    return me, str(body["token"])
 
 
-def _ms(values: list[float], share: float) -> str:
-    return f"{1e3 * quantile(values, share):.1f} ms"
+async def _again(url: str, me: str, token: str) -> None:
+    """The worker's heartbeat and the next report of its trial."""
+    http = await Http.connect(url)
+    beat = await http.post(f"/v1/workers/{me}/heartbeat", {"attempts": [token]})
+    report = {"reports": [{"step": 0, "value": 0.5}]}
+    told = await http.post(f"/v1/attempts/{token}/reports", report)
+    http.close()
+    if (beat[0], told[0]) != (200, 200):
+        raise RuntimeError(f"{beat} {told}")

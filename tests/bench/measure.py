@@ -6,9 +6,12 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+RATIOS = ("trials/s", "requests/s")
 
 
 @dataclass
@@ -23,7 +26,8 @@ class Row:
     reports: list[float] = field(default_factory=list)
     errors: int = 0
     cpu: float = 0.0  # of the system under test; a database server's not counted
-    note: str = ""
+    load_cpu: float = math.nan  # of simulated workers; NaN where ``cpu`` has the workers' too
+    asynchronous: bool = False  # no request of a worker's to time
 
     @property
     def trials_per_second(self) -> float:
@@ -48,6 +52,7 @@ class Row:
             "report p50": 1e3 * quantile(self.reports, 0.5),
             "report p99": 1e3 * quantile(self.reports, 0.99),
             "CPU ms/trial": 1e3 * self.cpu / self.trials if self.trials else math.nan,
+            "load ms/trial": 1e3 * self.load_cpu / self.trials if self.trials else math.nan,
             "errors": self.errors,
         }
 
@@ -65,20 +70,25 @@ def medians(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def table(rows: Iterable[list[Row]], base: str) -> str:
-    """Markdown, one line a contender and number of workers, with its ratio to ``base``."""
-    cells = [(repeats[0], medians(repeats)) for repeats in rows]
-    reference = {r.workers: f["trials/s"] for r, f in cells if r.contender == base}
+    """Markdown, one line a contender and number of workers, with its ratios to ``base``."""
+    cells = [(repeats, medians(repeats)) for repeats in rows]
+    reference = {rows[0].workers: f for rows, f in cells if rows[0].contender == base}
     names = list(cells[0][1]) if cells else []
-    lines = [
-        "| contender | W | " + " | ".join(names) + f" | x {base} |",
-        "|---" * (len(names) + 3) + "|",
-    ]
-    for row, figures in cells:
-        against = reference.get(row.workers, math.nan)
-        ratio = figures["trials/s"] / against if against else math.nan
-        shown = [_shown(figures[name]) for name in names] + [_shown(ratio)]
-        lines.append(f"| {row.contender} {row.note}| {row.workers} | " + " | ".join(shown) + " |")
+    heads = ["contender", "W", *names, *(f"{of}, x {base}" for of in RATIOS)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for repeats, figures in cells:
+        row, against = repeats[0], reference.get(repeats[0].workers, {})
+        shown = [_shown(figures[name]) for name in names]
+        if row.asynchronous:
+            shown = ["async" if " p" in n else s for n, s in zip(names, shown, strict=True)]
+        shown += [_shown(ratio(figures[of], against.get(of, math.nan))) for of in RATIOS]
+        lines.append(f"| {row.contender} | {row.workers} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
+
+
+def ratio(value: float, reference: float) -> float:
+    """NaN where there is nothing to compare with."""
+    return value / reference if reference else math.nan
 
 
 def _shown(value: float) -> str:
@@ -88,24 +98,36 @@ def _shown(value: float) -> str:
 
 
 def draw(rows: Iterable[list[Row]], path: Path) -> None:
-    """Trials a second over the number of workers, one line a contender."""
+    """Trials and requests a second over the number of workers, one line a contender."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    lines: dict[str, list[tuple[int, float]]] = {}
+    lines: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for repeats in rows:
-        of_contender = lines.setdefault(repeats[0].contender, [])
-        of_contender.append((repeats[0].workers, medians(repeats)["trials/s"]))
-    for contender, points in lines.items():
-        axes.plot(*zip(*points, strict=True), marker="o", label=contender)
-    axes.set(xscale="log", yscale="log", xlabel="workers", ylabel="trials/s")
-    axes.legend(fontsize="small")
+        lines.setdefault(repeats[0].contender, []).append((repeats[0].workers, medians(repeats)))
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    panels = figure.subplots(1, len(RATIOS))
+    for axes, of in zip(panels, RATIOS, strict=True):
+        for index, (contender, points) in enumerate(lines.items()):
+            dashes = {"lehr": "-", "fastapi": ":"}.get(contender.partition("-")[0], "--")
+            values = [figures[of] or math.nan for _, figures in points]  # 0 has no logarithm
+            workers = [count for count, _ in points]
+            color = colormaps["tab20"](index % 20)
+            axes.plot(workers, values, dashes, marker="o", ms=4, color=color, label=contender)
+        counts = sorted({count for points in lines.values() for count, _ in points})
+        axes.set(xscale="log", yscale="log", xlabel="workers", ylabel=of)
+        axes.set_xticks(counts, [str(count) for count in counts], minor=False)
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     figure.savefig(path)
 
 
 def cpu_seconds(process: int) -> float:
-    """CPU time so far of a process and all its descendants that live."""
+    """CPU time so far of a process and its descendants, those that ended and were waited for too.
+
+    A process that the kernel gave a new parent is not among them.
+    """
     return sum(_own_cpu(p) for p in tree(process))
 
 
@@ -135,16 +157,25 @@ def _own_cpu(process: int) -> float:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+PACKAGES = ("optuna", "fastapi", "uvicorn", "sqlalchemy", "psycopg")
+PACKAGES += ("keras-tuner", "google-vizier", "ray", "syne-tune")
+
+
+def _has(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def machine() -> str:
     """Machine and versions, in one line."""
     import platform
-    from importlib.metadata import version
 
-    packages = ("optuna", "fastapi", "uvicorn", "sqlalchemy", "psycopg")
-    versions: Any = [f"{package} {version(package)}" for package in packages]
+    versions: Any = [f"{package} {version(package)}" for package in PACKAGES if _has(package)]
     load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} CPU cores, Python {platform.python_version()}, {', '.join(versions)}; "

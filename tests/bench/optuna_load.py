@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import sys
-import time
-import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from measure import Row, cpu_seconds
 from objective import STEPS, loss, suggest
+from processes import Clock, Done, Opened, context, run
 
 STUDY = "bench"
+
+
+def contender(kind: str, database: str) -> Callable[[Any, Row], Row]:
+    """Storage ``kind`` (rdb, journal, grpc) on a database or a file."""
+
+    def measure(bench: Any, row: Row) -> Row:
+        options = bench.options
+        where = bench.places.url(database, driver=True)
+        with ExitStack() as stack:
+            if kind == "grpc":
+                script = str(Path(__file__).with_name("grpc_proxy.py"))
+                url, pid = stack.enter_context(bench.python(script, where, "{port}"))
+                where, before = url.removeprefix("http://"), cpu_seconds(pid)
+            _prepare(kind, where)
+            row = run(row, partial(_opened, kind, where, options.sampler), *options.limits)
+            if kind == "grpc":
+                row.cpu += cpu_seconds(pid) - before
+        return row
+
+    return measure
 
 
 def storage_of(kind: str, where: str) -> Any:
@@ -34,16 +53,16 @@ def storage_of(kind: str, where: str) -> Any:
     return RDBStorage(where)
 
 
-def prepare(kind: str, where: str, sampler: str) -> None:
+def _prepare(kind: str, where: str) -> None:
     """Make the study, in a process of its own so that no connection stays in this one."""
-    process = _context().Process(target=_prepare, args=(kind, where))
+    process = context().Process(target=_create, args=(kind, where))
     process.start()
     process.join()
     if process.exitcode:
-        raise RuntimeError(f"no study in {kind} {where}")
+        raise RuntimeError(f"no study in {kind} {where}; the error is above")
 
 
-def _prepare(kind: str, where: str) -> None:
+def _create(kind: str, where: str) -> None:
     import optuna
 
     if where.startswith("sqlite"):
@@ -54,57 +73,9 @@ def _prepare(kind: str, where: str) -> None:
     optuna.create_study(storage=storage_of(kind, where), study_name=STUDY, direction="minimize")
 
 
-def run(row: Row, kind: str, where: str, sampler: str, trials: int, seconds: float) -> Row:
-    """So many trials by ``row.workers`` processes, or as many as they do in the time."""
-    import tempfile
-
-    context = _context()
-    with tempfile.TemporaryDirectory() as folder:
-        ready, go = context.Semaphore(0), context.Event()
-        counter = context.Value("i", 0)
-        shared = (kind, where, sampler, trials, seconds, ready, go, counter, folder)
-        processes = [
-            context.Process(target=_work, args=(index, *shared)) for index in range(row.workers)
-        ]
-        for process in processes:
-            process.start()
-        for _ in processes:
-            ready.acquire()
-        begin = time.perf_counter()
-        go.set()
-        used = 0.0
-        for process in processes:
-            process.join()
-        row.seconds = time.perf_counter() - begin
-        for path in sorted(Path(folder).glob("*.json")):
-            done = json.loads(path.read_text())
-            row.trials += done["trials"]
-            row.claims += done["claims"]
-            row.reports += done["reports"]
-            row.errors += done["errors"]
-            used += done["cpu"]
-            row.seconds = max(0.0, row.seconds)
-    row.cpu = used
-    return row
-
-
-def _work(
-    index: int,
-    kind: str,
-    where: str,
-    sampler: str,
-    trials: int,
-    seconds: float,
-    ready: Any,
-    go: Any,
-    counter: Any,
-    folder: str,
-) -> None:
-    import os
-
+def _opened(kind: str, where: str, sampler: str, index: int) -> Opened:
     import optuna
 
-    warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     study = optuna.load_study(
@@ -113,45 +84,22 @@ def _work(
         sampler=samplers[sampler](),
         pruner=optuna.pruners.MedianPruner(),
     )
-    done: dict[str, Any] = {"trials": 0, "claims": [], "reports": [], "errors": 0}
-    ready.release()
-    go.wait()
-    before, ends_at = cpu_seconds(os.getpid()), time.perf_counter() + seconds
-    while time.perf_counter() < ends_at:
-        with counter.get_lock():
-            if counter.value >= trials:
-                break
-            counter.value += 1
-        try:
-            _one_trial(study, done, optuna)
-        except Exception as error:
-            done["errors"] += 1
-            if done["errors"] == 1:
-                print(f"  worker {index}: {error!r:.200}", file=sys.stderr)
-    done["cpu"] = cpu_seconds(os.getpid()) - before
-    Path(folder, f"{index}.json").write_text(json.dumps(done))
+    return partial(_one_trial, study, optuna)
 
 
-def _one_trial(study: Any, done: dict[str, Any], optuna: Any) -> None:
-    clock = time.perf_counter
-    begin = clock()
+def _one_trial(study: Any, optuna: Any, done: Done) -> None:
+    begin = Clock()
     trial = study.ask()
     params = suggest(trial)
-    done["claims"].append(clock() - begin)
+    done["claims"].append(Clock() - begin)
     for step in range(STEPS):
-        begin = clock()
+        begin = Clock()
         trial.report(loss(params, step), step)
         pruned = trial.should_prune()
-        done["reports"].append(clock() - begin)
+        done["reports"].append(Clock() - begin)
         if pruned:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             break
     else:
         study.tell(trial, loss(params, STEPS - 1))
     done["trials"] += 1
-
-
-def _context() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["optuna", "optuna.storages", "optuna_load"])
-    return context

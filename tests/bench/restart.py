@@ -31,7 +31,7 @@ from typing import Any
 
 from measure import cpu_seconds, machine
 from objective import definition
-from service import Bench
+from servers import Bench
 from sqlalchemy import insert
 
 from lehr.wire.studies import StudyDefinition

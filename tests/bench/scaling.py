@@ -19,14 +19,17 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lehr_load
 import many
-from lehr_load import Http, Tally, registered, until_over
+import uvloop
+from lehr_load import Http, registered
 from measure import cpu_seconds, machine, quantile
 from objective import definition
-from service import Bench, run_async
+from servers import Bench
+from tally import Tally, until_over
 
 FLEETS = (10, 100, 1_000, 10_000)
 EPOCH_SECONDS, EPOCHS, CHECKPOINT_SECONDS, DEVICES = 10.0, 30, 60.0, 8
@@ -142,7 +145,7 @@ async def _fleet(url: str, count: int, seconds: float, pids: list[int]) -> str:
     took, cpu = await _timed(works, tally, pids)
     cells = [
         f"{count:,}",
-        f"{(len(tally.reports) + len(tally.others)) / took:,.0f}",
+        f"{(len(tally.reports) + len(tally.beats) + len(tally.others)) / took:,.0f}",
         f"{cpu / took:.2f}",
         f"{1e3 * cpu / (len(tally.reports) + len(tally.others) + 2 * tally.trials):.1f}",
         *(f"{1e3 * quantile(tally.reports, share):,.0f}" for share in (0.5, 0.99)),
@@ -154,12 +157,8 @@ async def _fleet(url: str, count: int, seconds: float, pids: list[int]) -> str:
 
 async def _gpu(url: str, index: int, tally: Tally) -> None:
     await asyncio.sleep(random.uniform(0, EPOCH_SECONDS))  # a lab does not start as one
-    beating = asyncio.create_task(many._beating(url, tally))
-    try:
-        pause = lambda: random.uniform(0.9, 1.1) * EPOCH_SECONDS  # noqa: E731
-        await lehr_load.work([url], index, tally, pause)
-    finally:
-        beating.cancel()
+    pause = lambda: random.uniform(0.9, 1.1) * EPOCH_SECONDS  # noqa: E731
+    await lehr_load.work([url], index, tally, pause, partial(many.beating, url, tally))
 
 
 def needs(count: int, costs: Costs) -> list[str]:
@@ -192,7 +191,7 @@ def _measure(bench: Bench, kind: str) -> None:
     url = bench.places.url(kind)
     with bench.process(bench.command, "serve", url=url) as (address, pid):
         pids = [pid]
-        costs, tally = run_async(_costs(address, pids, options.seconds))
+        costs, tally = uvloop.run(_costs(address, pids, options.seconds))
         _sizes(url, costs)
         print(f"\n{kind}: {tally.trials} trials, {len(tally.reports)} reports")
         for name, value in vars(costs).items():
@@ -205,7 +204,7 @@ def _measure(bench: Bench, kind: str) -> None:
         with bench.process(bench.command, "serve", url=bench.places.url(kind)) as (address, pid):
             heads = ["GPUs, simulated", "requests/s", "server cores", "CPU ms a request"]
             heads += ["report p50 ms", "report p99 ms", "claim p99 ms", "errors"]
-            row = run_async(_fleet(address, count, options.fleet_seconds, [pid]))
+            row = uvloop.run(_fleet(address, count, options.fleet_seconds, [pid]))
             print(_table(heads, [row]), flush=True)
 
 

@@ -7,9 +7,10 @@ import time
 from typing import Any
 
 import uvloop
-from lehr_load import Clock, Http, Tally, until_over, work
+from lehr_load import Http, work
 from measure import memory_bytes, quantile
 from objective import SPACE, STEPS, definition, loss, suggest
+from tally import Clock, Tally, until_over
 
 CLAIMS_PER_SECOND = 10
 
@@ -23,10 +24,7 @@ def measure(bench: Any, sizes: list[int]) -> None:
             with bench.process(bench.command, "serve", url=where):
                 pass  # makes the schema
             fill(where, size, bench.options.ask)
-            with bench.process(bench.command, "serve", *bench.options.serve, url=where) as (
-                url,
-                pid,
-            ):
+            with bench.lehr(where) as (url, pid):
                 uvloop.run(_measure(kind, url, pid, size, bench.options.size_seconds))
 
 

@@ -44,6 +44,7 @@ class Study:
     max_trials: int
     max_parallel: int
     max_failed: int | None
+    max_attempts: int
     state: str = "active"
     trials: list[Trial] = field(default_factory=list)
 
@@ -59,8 +60,8 @@ class Study:
 class Reference:
     """The service as it should be."""
 
-    def __init__(self, lease: float, max_attempts: int, epochs: int) -> None:
-        self.lease, self.max_attempts, self.epochs = lease, max_attempts, epochs
+    def __init__(self, lease: float, epochs: int) -> None:
+        self.lease, self.epochs = lease, epochs
         self.now, self.grace_until = 0.0, lease
         self.studies: dict[str, Study] = {}
         self.workers: dict[str, Worker] = {}
@@ -175,7 +176,7 @@ class Reference:
         study, trial = attempt.study, attempt.study.trials[attempt.trial]
         attempt.outcome = outcome
         trial.lost += outcome == "lost"
-        if outcome == "preempted" or (outcome == "lost" and trial.lost < self.max_attempts):
+        if outcome == "preempted" or (outcome == "lost" and trial.lost < study.max_attempts):
             trial.state = "waiting"
         elif outcome in ("complete", "pruned"):
             trial.state, trial.value = outcome, value

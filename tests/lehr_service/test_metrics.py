@@ -1,15 +1,10 @@
 """What Prometheus reads, and whether the server is ready."""
 
-from dataclasses import replace
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lehr.wire.studies import StudyDefinition
 from lehr_service.domain.attempt import Attempt
-from lehr_service.domain.study import MOST_STARTABLE, startable
 from lehr_service.figures.timeline import idle_share
-from lehr_service.operations.studies import new_study
 
 
 def scraped(http):
@@ -92,43 +87,6 @@ def test_a_scrape_of_a_large_study_counts_no_trials(large_study):
     found = scraped(large_study)
     assert found["lehr_trials", "complete"] == 10_000
     assert found["lehr_studies", "completed"] == 1
-
-
-def study(**changes):
-    defined = {
-        "name": "s",
-        "task": "t",
-        "objective": {"metric": "m", "direction": "maximize"},
-        "search_space": {"optimizer": {"sgd": {"learning_rate": {"low": 0.1, "high": 1.0}}}},
-        "training": {"epochs": 10},
-    }
-    limits = {n: changes.pop(n) for n in list(changes) if n.startswith("max_")}
-    made = new_study(StudyDefinition.model_validate(defined | {"limits": limits}), 0.0)
-    return replace(made, **changes)
-
-
-@pytest.mark.parametrize(
-    ("facts", "trials"),
-    [
-        ({}, MOST_STARTABLE),
-        ({"max_trials": 5}, 5),
-        ({"max_trials": 5, "complete": 2, "running": 1}, 2),
-        ({"max_trials": 5, "complete": 5}, 0),
-        ({"max_trials": 50, "max_parallel": 8, "running": 3}, 5),
-        ({"max_trials": 50, "max_parallel": 8, "running": 9}, 0),
-        ({"max_trials": 3, "waiting": 2, "complete": 1}, 2),
-        ({"max_trials": 3, "waiting": 2, "returned": 2, "complete": 1}, 2),
-        ({"max_epochs": 35, "finished_epochs": 10, "complete": 1}, 2),
-        ({"max_epochs": 35, "running": 2}, 1),
-        ({"max_epochs": 20, "waiting": 1, "returned": 1, "finished_epochs": 10}, 1),
-        ({"exhausted": True, "waiting": 1}, 1),
-        ({"range_tests_waiting": 2, "range_tests_running": 1}, 2),
-        ({"range_tests_waiting": 2, "range_tests_running": 1, "max_parallel": 2}, 1),
-        ({"state": "paused", "max_trials": 5}, 0),
-    ],
-)
-def test_how_many_trials_could_start(facts, trials):
-    assert startable(study(**facts)) == trials
 
 
 def attempt(worker, start, end):

@@ -8,30 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lehr.cli.connect import needs_extra
-
-if TYPE_CHECKING:
-    from lehr_service.settings import Settings
+from lehr.cli.local import DatabaseUrl, Home, settings_of
 
 app = typer.Typer(help="Upgrade, check and back up the server's database.", no_args_is_help=True)
 
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="LEHR_DATABASE_URL",
-        help="sqlite:///FILE or postgresql://..., by default the SQLite file in the home folder.",
-    ),
-]
-Home = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="LEHR_HOME", help="Folder of the server's files, by default ~/.local/share/lehr."
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -46,7 +31,7 @@ def upgrade(as_json: AsJson = False, database_url: DatabaseUrl = None, home: Hom
     with _explained():
         from lehr_service.operations import upkeep
 
-        settings = _settings(database_url, home)
+        settings = settings_of(database_url, home)
         done = upkeep.upgrade(settings)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
@@ -68,7 +53,7 @@ def check(as_json: AsJson = False, database_url: DatabaseUrl = None, home: Home 
     with _explained():
         from lehr_service.operations import upkeep
 
-        settings = _settings(database_url, home)
+        settings = settings_of(database_url, home)
         found = upkeep.check(settings)
     if as_json:
         findings = [asdict(finding) for finding in found.findings]
@@ -101,7 +86,7 @@ def backup(
     with _explained():
         from lehr_service.operations import upkeep
 
-        settings = _settings(database_url, home)
+        settings = settings_of(database_url, home)
         try:
             size = upkeep.backup(settings, file.absolute())
         except upkeep.BackupFailed as error:
@@ -112,13 +97,6 @@ def backup(
         typer.echo(json.dumps({"file": str(file), "bytes": size}))
     else:
         typer.echo(f"{file}: {size:,} bytes of {upkeep.shown(settings)}")
-
-
-def _settings(database_url: str | None, home: Path | None) -> Settings:
-    from lehr_service.settings import Settings
-
-    given: dict[str, Any] = {"database_url": database_url, "home": home}
-    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 @contextmanager

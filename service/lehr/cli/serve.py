@@ -9,23 +9,13 @@ import typer
 from pydantic import ValidationError
 
 from lehr.cli.connect import explained, needs_extra
+from lehr.cli.local import DatabaseUrl, Home
 from lehr.credentials import token_of_environment
 
 
 def serve(
-    database_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="LEHR_DATABASE_URL",
-            help="sqlite:///FILE or postgresql://..., by default a SQLite file in the home folder.",
-        ),
-    ] = None,
-    home: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="LEHR_HOME", help="Folder of the server's files, by default ~/.local/share/lehr."
-        ),
-    ] = None,
+    database_url: DatabaseUrl = None,
+    home: Home = None,
     host: Annotated[
         str | None,
         typer.Option(

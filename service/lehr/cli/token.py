@@ -15,6 +15,7 @@ from rich.table import Table
 from lehr.cli import render
 from lehr.cli.connect import AsJson, Server, connected, explained, needs_extra
 from lehr.cli.connect import Token as TokenOption
+from lehr.cli.local import DatabaseUrl, Home, settings_of
 from lehr.errors import LehrError
 from lehr.wire.tokens import CreatedToken, Role, Token
 
@@ -24,21 +25,8 @@ Local = Annotated[
     bool,
     typer.Option(
         "--local",
-        help="Work on the database itself, on the server's machine, whether a server runs or not.",
-    ),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="LEHR_DATABASE_URL",
-        help="The server's database, if not in its home; implies --local.",
-    ),
-]
-Home = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="LEHR_HOME",
-        help="With --local: the server's folder, by default ~/.local/share/lehr.",
+        help="Work on the database itself, on the server's machine, whether a server runs or not; "
+        "--database-url implies it.",
     ),
 ]
 
@@ -150,10 +138,8 @@ def _tokens(
         return
     with needs_extra("token --local", "service"):
         from lehr_service.bootstrap import LocalTokens
-        from lehr_service.settings import Settings
-    given = {"database_url": database_url, "home": home}
     try:
-        settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
+        settings = settings_of(database_url, home)
     except ValidationError as error:
         raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--database-url") from error
     with explained(), LocalTokens(settings) as tokens:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lehr import startable as rule
+from lehr.startable import Load
 from lehr.wire.studies import StudyDefinition, StudyState
 from lehr_service.errors import InvalidTransition, LimitReached
 
@@ -114,27 +116,21 @@ def startable(study: Study) -> int:
 
     Where no limit bounds them, MOST_STARTABLE.
     """
-    limits, full = study.definition.limits, study.definition.training.epochs
     if study.state is not StudyState.ACTIVE:
         return 0
-    if study.is_testing:
-        return _at_most(
-            study.range_tests_waiting, _room(limits.max_parallel, study.range_tests_running)
-        )
-    fresh = MOST_STARTABLE if not study.exhausted else 0
-    fresh = study.unstarted + _at_most(fresh, _room(limits.max_trials, study.trials))
-    if limits.max_epochs is not None:
-        reserved = study.finished_epochs + (study.running + study.returned) * full
-        fresh = _at_most(fresh, max(limits.max_epochs - reserved, 0) // full)
-    return _at_most(study.returned + fresh, _room(limits.max_parallel, study.running))
-
-
-def _room(limit: int | None, taken: int) -> int:
-    return MOST_STARTABLE if limit is None else max(limit - taken, 0)
-
-
-def _at_most(wanted: int, room: int) -> int:
-    return min(wanted, room, MOST_STARTABLE)
+    load = Load(
+        limits=study.definition.limits,
+        full=study.definition.training.epochs,
+        trials=study.trials,
+        running=study.running,
+        returned=study.returned,
+        enqueued=study.unstarted,
+        finished_epochs=study.finished_epochs,
+        exhausted=study.exhausted,
+        tests_waiting=study.range_tests_waiting,
+        tests_running=study.range_tests_running,
+    )
+    return int(min(rule.startable(load), MOST_STARTABLE))
 
 
 def has_room_for_trials(study: Study) -> bool:

@@ -1,19 +1,25 @@
 """The pure rules, as properties."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lehr.demand import work_at_once
 from lehr.wire.studies import Limits, StudyDefinition, StudyState
+from lehr.wire.studies import Study as ShownStudy
 from lehr.wire.trials import Outcome, TrialState
 from lehr_service.domain.attempt import is_expired
 from lehr_service.domain.study import (
+    MOST_STARTABLE,
     Study,
     has_room_for_epochs,
     may_start,
+    may_test,
     next_state,
+    startable,
     training_seed,
     transition,
 )
@@ -82,6 +88,62 @@ def test_no_trial_starts_beyond_a_limit(study, new_point, restart):
     if not restart and limits.max_epochs is not None:
         under_way = study.running + study.returned + 1
         assert study.finished_epochs + 3 * under_way <= limits.max_epochs
+
+
+def started(study, *, waiting=0, returned=0):
+    return replace(
+        study,
+        running=study.running + 1,
+        waiting=study.waiting - waiting,
+        returned=study.returned - returned,
+    )
+
+
+def next_start(study):
+    """The study after one more of it was started, None where nothing may."""
+    if may_test(study):
+        left, running = study.range_tests_waiting - 1, study.range_tests_running + 1
+        return replace(study, range_tests_waiting=left, range_tests_running=running)
+    if study.returned and may_start(study, new_point=False, restart=True):
+        return started(study, waiting=1, returned=1)
+    if study.unstarted and may_start(study, new_point=False, restart=False):
+        return started(study, waiting=1)
+    return started(study) if may_start(study, new_point=True, restart=False) else None
+
+
+tests = st.just(0) | st.integers(0, 4)
+
+
+@given(studies(), tests, tests)
+def test_as_many_are_startable_as_may_start_one_after_the_other(study, waiting, running):
+    study = replace(study, range_tests_waiting=waiting, range_tests_running=running)
+    count, left = 0, study
+    while count < MOST_STARTABLE and (left := next_start(left)) is not None:
+        count += 1
+    assert startable(study) == count
+
+
+@given(studies(), tests, tests, st.floats(0, 1))
+def test_what_a_client_reads_of_a_study_never_says_too_little(study, waiting, running, part):
+    study = replace(study, range_tests_waiting=waiting, range_tests_running=running)
+    full = study.definition.training.epochs
+    reported = int(part * (study.running + study.returned) * full)
+    counts = {name: getattr(study, name) for name in ("waiting", "running", "complete", "fail")}
+    states = ["waiting"] * waiting + ["running"] * running
+    shown = ShownStudy(
+        name=study.name,
+        state=study.state,
+        revision=0,
+        counts=counts,
+        epochs=study.finished_epochs + reported,
+        range_tests={str(index): {"state": state} for index, state in enumerate(states)},
+        definition=study.definition,
+        created_at=datetime.fromtimestamp(study.created_at, UTC),
+    )
+    really = study.running + study.range_tests_running + startable(study)
+    if study.definition.limits.max_epochs is None and not study.exhausted:
+        assert startable(study) == MOST_STARTABLE or work_at_once(shown) == really
+    assert work_at_once(shown) >= really
 
 
 @given(studies())

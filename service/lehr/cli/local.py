@@ -1,0 +1,33 @@
+"""Options of commands that work on the server's database itself, and the settings they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from lehr_service.settings import Settings
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LEHR_DATABASE_URL",
+        help="sqlite:///FILE or postgresql://..., by default the SQLite file in the home folder.",
+    ),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="LEHR_HOME", help="Folder of the server's files, by default ~/.local/share/lehr."
+    ),
+]
+
+
+def settings_of(database_url: str | None, home: Path | None) -> Settings:
+    """The server's settings with what was given; raises ValidationError where it is wrong."""
+    from lehr_service.settings import Settings
+
+    given: dict[str, Any] = {"database_url": database_url, "home": home}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
