@@ -22,7 +22,7 @@ _numbers = itertools.count()
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx reads the usual certificates for long
 
 
-SLOWEST = ("system", "bench", "lehr_worker", "deploy")  # in files of minutes, not of seconds
+SLOWEST = ("system", "bench", "lehr_worker", "deploy", "lehr_service")  # the slowest files first
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
