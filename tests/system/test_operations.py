@@ -49,7 +49,7 @@ def test_replicas_count_together_and_log_as_json(postgres, tmp_path, wait_for):
     lab = Lab(tmp_path, postgres(), LEHR_REPLICAS="2", LEHR_SAMPLER_PROCESSES="0")
     lab.start("server", "serve", "--log-format", "json", "--log-level", "debug")
     try:
-        wait_for(lab.is_ready, 60)
+        wait_for(lab.is_ready)
         for _ in range(12):  # each over a connection of its own, so that both answer some
             asked = {"X-Request-ID": "mine-1"}
             answer = httpx.get(f"{lab.url}/v1/studies", headers=asked, timeout=30)
