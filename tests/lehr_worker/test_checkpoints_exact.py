@@ -25,8 +25,8 @@ from lehr_worker.options import AgentOptions
 sys.exit(run(AgentOptions(server=sys.argv[1], checkpoints=sys.argv[2], tasks=("normed_tasks",),
                           devices="cpu", checkpoint_epochs=1)))
 """
-EPOCHS = 120
-SLOW = 90.0  # seconds: TensorFlow starts, and the machine may be busy
+EPOCHS = 80
+SLOW = 300.0  # seconds: TensorFlow starts, and the machine may be busy
 
 
 class Workers:

@@ -86,6 +86,16 @@ class Lab:
 
 
 @pytest.fixture
+def wait_for(wait_for: Callable[..., Any]) -> Callable[..., Any]:
+    """Patient: several TensorFlows may be starting on a busy machine."""
+
+    def patiently(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
+        return wait_for(condition, seconds)
+
+    return patiently
+
+
+@pytest.fixture
 def lab(
     tmp_path: Path, database_url: str, wait_for: Callable[..., Any]
 ) -> Iterator[Callable[..., Lab]]:
@@ -96,7 +106,7 @@ def lab(
         started = Lab(tmp_path, database_url, **settings)
         labs.append(started)
         started.server = started.start("server", "serve")
-        wait_for(started.is_ready, 60)
+        wait_for(started.is_ready)
         return started
 
     yield start

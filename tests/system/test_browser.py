@@ -113,7 +113,7 @@ def test_a_study_from_the_editor_to_its_end(
     me.accessible()
     page.click("text=Write the first one")
     page.wait_for_selector("#create:enabled")
-    wait_for(lambda: here.get("/v1/workers")["items"], 90)
+    wait_for(lambda: here.get("/v1/workers")["items"])
     page.fill("#definition", STUDY.replace("low: 0.01", "low: 0.5"))
     page.wait_for_selector("#verdict .error")
     assert "search_space.optimizer.momentum.learning_rate" in page.inner_text("#verdict")

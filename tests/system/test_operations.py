@@ -49,7 +49,7 @@ def test_replicas_count_together_and_log_as_json(postgres, tmp_path, wait_for):
     lab = Lab(tmp_path, postgres(), LEHR_REPLICAS="2", LEHR_SAMPLER_PROCESSES="0")
     lab.start("server", "serve", "--log-format", "json", "--log-level", "debug")
     try:
-        wait_for(lab.is_ready, 60)
+        wait_for(lab.is_ready)
         for _ in range(12):  # each over a connection of its own, so that both answer some
             asked = {"X-Request-ID": "mine-1"}
             answer = httpx.get(f"{lab.url}/v1/studies", headers=asked, timeout=30)
@@ -68,7 +68,7 @@ def test_replicas_count_together_and_log_as_json(postgres, tmp_path, wait_for):
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_backup_under_load_is_whole(lab, tmp_path, database_url):
-    here = lab()
+    here = lab(LEHR_SAMPLER_PROCESSES="0")
     here.post("/v1/studies", **digits(sampler={"name": "random"}, limits={}))
     over = threading.Event()
 
@@ -81,7 +81,7 @@ def test_a_backup_under_load_is_whole(lab, tmp_path, database_url):
     for thread in threads:
         thread.start()
     try:
-        for i in range(3):
+        for i in range(2):
             target = tmp_path / f"copy{i}.db"
             done = subprocess.run(
                 [LEHR, "db", "backup", str(target), "--database-url", database_url, "--json"],
@@ -111,7 +111,7 @@ def test_a_backup_under_load_is_whole(lab, tmp_path, database_url):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_lost_workers_trial_runs_again(lab):
     """Real time, a short lease; how soon is measured in tests/bench/restart.py."""
-    here = lab(LEHR_LEASE_SECONDS="2", LEHR_HEARTBEAT_SECONDS="1")
+    here = lab(LEHR_LEASE_SECONDS="2", LEHR_HEARTBEAT_SECONDS="1", LEHR_SAMPLER_PROCESSES="0")
     here.post("/v1/studies", **digits(limits={"max_trials": 1}))
     with Worker(here.url) as one, Worker(here.url) as other:
         lost = one.claim()

@@ -27,7 +27,7 @@ def test_range_tests_come_first_and_trials_stay_within_their_bounds(lab, digits,
         pruner="none",
     )
     here.post("/v1/studies", **study)
-    wait_for(lambda: here.study()["state"] == "completed", 120)
+    wait_for(lambda: here.study()["state"] == "completed")
 
     tests = {
         test["optimizer"]: test for test in here.get("/v1/studies/digits/range_tests")["items"]

@@ -70,7 +70,7 @@ def test_two_server_processes_and_eight_workers(postgres, tmp_path, wait_for):
             labs.append(Lab(tmp_path / name, database))
             labs[-1].start("server", "serve")
         for here in labs:
-            wait_for(here.is_ready, 60)
+            wait_for(here.is_ready)
         limits = {"max_trials": 60, "max_parallel": 5}
         labs[0].post("/v1/studies", **digits(limits=limits))
         clock = Clock()
@@ -103,7 +103,7 @@ def test_replicas_on_one_port_outlive_one_of_them(postgres, tmp_path, wait_for):
     lab = Lab(tmp_path, postgres(), LEHR_REPLICAS="2")
     try:
         supervisor = lab.start("server", "serve")
-        wait_for(lab.is_ready, 60)
+        wait_for(lab.is_ready)
         lab.post("/v1/studies", **digits(limits={"max_trials": 30}))
         replicas = wait_for(lambda: len(found := children(supervisor.pid)) == 2 and found)
         clock = Clock()

@@ -55,7 +55,7 @@ def test_https_with_a_certificate_of_ones_own(certificate, tmp_path, wait_for, m
     monkeypatch.setenv("LEHR_TOKEN", secret)
     try:
         lab.start("server", "serve")
-        wait_for(lab.is_ready, 60)
+        wait_for(lab.is_ready)
         with Client(url, retry_seconds=0) as stranger, Client(lab.url, retry_seconds=0) as plain:
             with pytest.raises(ServerUnreachable, match=r"certificate verify failed"):
                 stranger.ready()
@@ -106,7 +106,7 @@ def test_beyond_loopback_it_starts_with_tokens_only(tmp_path, wait_for):
         with LocalTokens(Settings(home=tmp_path / "home")) as tokens:
             made = tokens.create_token("admin", "admin").token
         lab.start("server", "serve")
-        wait_for(lab.is_ready, 60)
+        wait_for(lab.is_ready)
         assert lab.http.get("/v1/studies").status_code == 401
         mine = {"Authorization": f"Bearer {made}"}
         assert lab.http.get("/v1/studies", headers=mine).status_code == 200

@@ -79,7 +79,7 @@ def test_servers_are_replaced_by_the_next_version_one_after_the_other(
             labs.append(Lab(tmp_path / name, database))
             labs[-1].old = labs[-1].start("server", "serve")
         for here in labs:
-            wait_for(here.is_ready, 60)
+            wait_for(here.is_ready)
         labs[0].post("/v1/studies", **digits(limits={"max_trials": 1000}))
         workers = [Steadfast([here.url for here in labs], Clock()) for _ in range(4)]
         for worker in workers:
@@ -96,7 +96,7 @@ def test_servers_are_replaced_by_the_next_version_one_after_the_other(
                 return len(trained) > 1 and min(now) > 0
             return False
 
-        wait_for(goes_on, 60)
+        wait_for(goes_on)
         for here, other in (labs, labs[::-1]):
             here.old.terminate()
             here.old.wait(30)
@@ -104,9 +104,9 @@ def test_servers_are_replaced_by_the_next_version_one_after_the_other(
             sources = os.pathsep.join([str(next_version), os.environ.get("PYTHONPATH", "")])
             here._environment["PYTHONPATH"] = sources
             here.start("server", "serve")
-            wait_for(here.is_ready, 60)
+            wait_for(here.is_ready)
             assert other.is_ready(), "an old server serves on beside a newer one"
-            wait_for(goes_on, 60)
+            wait_for(goes_on)
         labs[0].post("/v1/studies/digits/stop")
         for worker in workers:
             worker.join(60)

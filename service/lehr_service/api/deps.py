@@ -162,8 +162,12 @@ WorkerId = Annotated[str, Path(), AfterValidator(_worker_id)]
 
 
 _ANYWHERE = (401, 403, 422, 429, 503)
+# FastAPI builds a validator for every model of every route, before the first answer: one will do.
+_SCHEMA = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
+_REFUSAL: dict[str, Any] = {"content": {"application/json": {"schema": _SCHEMA}}}
 
 
 def refuses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error answers of an endpoint, for the OpenAPI document."""
-    return {status: {"model": ErrorAnswer} for status in (*statuses, *_ANYWHERE)}
+    answers: dict[int | str, dict[str, Any]] = dict.fromkeys((*statuses, *_ANYWHERE), _REFUSAL)
+    return answers | {422: {"model": ErrorAnswer}}

@@ -78,7 +78,7 @@ class ServiceSide:
 @pytest.mark.parametrize("name", STORIES)
 def test_the_service_agrees_with_plain_optuna(serve: Any, name: str) -> None:
     pytest.importorskip(STORIES[name].needs)
-    story = replace(STORIES[name], trials=min(STORIES[name].trials, 24))
+    story = replace(STORIES[name], trials=min(STORIES[name].trials, 18))
     side = ServiceSide(serve().http, story.define())
     trace = play(side, story.trials, list(story.enqueued), story.objectives)
     assert trace == story.through_optuna()
@@ -91,7 +91,7 @@ def test_ten_seeds_give_plain_optunas_parameters_and_prunes(
     for module in (stories, sys.modules[__name__]):
         monkeypatch.setattr(module, "SEED", seed)
     plain = {"name": "tpe", "n_startup_trials": 4, "ask_ahead": 0, "good_set": "all"}
-    story = replace(STORIES["tpe"], sampler=plain, trials=20)
+    story = replace(STORIES["tpe"], sampler=plain, trials=14)
     definition = story.define()
     trace = play(ServiceSide(serve().http, definition), story.trials, [])
 

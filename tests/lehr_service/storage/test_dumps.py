@@ -2,12 +2,15 @@
 
 ``dumps/REVISION-DATABASE.sql`` was written by ``lehr serve`` at that schema and dumped when it had
 been killed: a study that is done, one under way (a trial complete, pruned, failed, handed back,
-running with a checkpoint, enqueued), and from 0002 on one in its range test. Those from 0004 on are
-that of 0003, upgraded.
+running with a checkpoint, enqueued), from 0002 on one in its range test, from 0004 on tokens
+(valid, revoked, one that a worker registered with), from 0005 on modules that it could not use.
+``make_dumps.py`` writes them.
 """
 
+import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -19,13 +22,17 @@ from lehr_service.settings import Settings
 from lehr_service.storage import schema
 from lehr_service.storage.session import Database
 
+from .make_dumps import PROBLEMS
+
 DUMPS = Path(__file__).parent / "dumps"
 REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+WITH_TOKENS, WITH_PROBLEMS = REVISIONS[3:], REVISIONS[4:]
 
 
 def test_there_is_a_dump_of_every_schema():
     found = {tuple(file.stem.split("-")) for file in DUMPS.glob("*.sql")}
-    assert found == {(r, kind) for r in schema.known() for kind in ("sqlite", "postgres")}
+    wanted = {(r, kind) for r in schema.known() for kind in ("sqlite", "postgres")}
+    assert found == wanted, "make_dumps.py beside this file writes those of the newest schema"
 
 
 @pytest.fixture(params=REVISIONS)
@@ -43,12 +50,29 @@ def old(request, database_url):
     return database_url
 
 
+@pytest.fixture
+def tokens(request, old):
+    """By name; none before 0004."""
+    revision = request.node.callspec.params["old"]
+    kind = request.node.callspec.params["database_url"]
+    first = (DUMPS / f"{revision}-{kind}.sql").read_text().partition("\n")[0]
+    return json.loads(first.removeprefix("-- tokens: ")) if first.startswith("-- tokens") else {}
+
+
+def moment(text):
+    return datetime.fromisoformat(text)
+
+
+def bearer(token):
+    return {"authorization": f"Bearer {token}"}
+
+
 def curve(server, number):
     rows = server.http.get(f"/v1/studies/under-way/trials/{number}/reports").json()
     return [(row["step"], row["value"], row["attempt"]) for row in rows]
 
 
-def test_what_an_earlier_version_left_is_there_and_goes_on(old, serve, simulated):
+def test_what_an_earlier_version_left_is_there_and_goes_on(old, tokens, serve, simulated):
     settings = Settings(database_url=old)
     assert not upkeep.check(settings).is_sound or upkeep.check(settings).schema == schema.head()
     done = upkeep.upgrade(settings)
@@ -56,6 +80,8 @@ def test_what_an_earlier_version_left_is_there_and_goes_on(old, serve, simulated
     assert upkeep.check(settings).findings == []
 
     server = serve(database_url=old, lease_seconds=30)
+    if tokens:
+        server.http.headers.update(bearer(tokens["me"]))
     study = server.http.get("/v1/studies/under-way").json()
     counts = {"waiting": 2, "running": 1, "complete": 1, "pruned": 1, "fail": 1}
     assert (study["state"], study["counts"]) == ("active", counts)
@@ -102,3 +128,44 @@ def test_the_last_checkpoint_is_there(old):
         rows = connection.execute(text("SELECT trial, content FROM checkpoints")).all()
     database.close()
     assert [(trial, bytes(content)) for trial, content in rows] == [(4, b"weights")]
+
+
+@pytest.mark.parametrize("old", WITH_TOKENS, indirect=True)
+def test_tokens_do_what_they_did(old, tokens, serve):
+    http = serve(database_url=old, lease_seconds=30).http
+    assert http.get("/v1/studies").status_code == 401
+    assert http.get("/v1/studies", headers=bearer(tokens["gone"])).status_code == 401
+    listed = http.get("/v1/tokens", headers=bearer(tokens["me"])).json()["items"]
+    known = {token["name"]: token for token in listed}
+    assert {name: token["role"] for name, token in known.items()} == {
+        "me": "admin",
+        "ada": "researcher",
+        "gpus": "worker",
+        "gone": "viewer",
+        "brief": "viewer",
+    }
+    assert [name for name, token in known.items() if token["revoked_at"]] == ["gone"]
+    assert [name for name, token in known.items() if token["expires_at"]] == ["brief"]
+    made, ends = (moment(known["brief"][key]) for key in ("created_at", "expires_at"))
+    assert (ends - made).days == 30
+    assert http.get("/v1/tokens", headers=bearer(tokens["ada"])).status_code == 403
+    act = "/v1/studies/under-way/pause"
+    assert http.post(act, headers=bearer(tokens["ada"])).json()["state"] == "paused"
+
+
+@pytest.mark.parametrize("old", WITH_TOKENS, indirect=True)
+def test_a_worker_is_still_its_tokens(old, tokens, serve):
+    http = serve(database_url=old, lease_seconds=30).http
+    (worker,) = http.get("/v1/workers", headers=bearer(tokens["me"])).json()["items"]
+    beat = {"url": f"/v1/workers/{worker['id']}/heartbeat", "json": {"attempts": []}}
+    another = {"name": "another", "role": "worker", "expires_in": None}
+    made = http.post("/v1/tokens", json=another, headers=bearer(tokens["me"])).json()["token"]
+    assert http.post(**beat, headers=bearer(made)).status_code == 403
+    assert http.post(**beat, headers=bearer(tokens["gpus"])).status_code == 200
+
+
+@pytest.mark.parametrize("old", WITH_PROBLEMS, indirect=True)
+def test_modules_that_a_worker_cannot_use_are_shown(old, tokens, serve):
+    http = serve(database_url=old, lease_seconds=30).http
+    (worker,) = http.get("/v1/workers", headers=bearer(tokens["me"])).json()["items"]
+    assert worker["problems"] == PROBLEMS

@@ -18,6 +18,10 @@ tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="on TensorFlow only"
 )
 
+same_with_every_backend = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="touches no back end: run once, by TensorFlow's"
+)
+
 
 @task(loss="sparse_categorical_crossentropy", metrics=["accuracy"], batch_size=20)
 def small(

@@ -42,7 +42,7 @@ def traces(engine):
 
 
 @pytest.mark.parametrize("optimizer", [ADAM, MOMENTUM, NADAM], ids=lambda o: o["name"])
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=tensorflow_only)])
 def test_a_reused_program_gives_what_a_new_one_gives(optimizer, xla, small_task, trial, log):
     new, reused = log(), log()
     config = trial(optimizer, parameters=DROPOUT)

@@ -16,7 +16,9 @@ from tests.lehr_worker.fake_server import lease as lease_of
 from lehr.wire.workers import Lease
 from lehr_worker.training.tensorboard import FAILURE, SUCCESS, TrialLog
 
-pytestmark = pytest.mark.tensorflow
+from .conftest import same_with_every_backend
+
+pytestmark = [pytest.mark.tensorflow, same_with_every_backend]
 
 PARAMS = {"optimizer": "adam", "adam.rate": 0.003, "amsgrad": True, "batch": 64, "x": None}
 FULL_DISK = 2000  # bytes
