@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +13,6 @@ import typer
 from pydantic import BaseModel
 from rich import box
 from rich.console import Console, RenderableType
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -55,15 +53,6 @@ def print_json(shown: BaseModel | Iterable[BaseModel]) -> None:
         typer.echo(shown.model_dump_json(indent=2))
     else:
         typer.echo(json.dumps([model.model_dump(mode="json") for model in shown], indent=2))
-
-
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error while a person looks on; to be advanced ``total`` times."""
-    shown = Console(stderr=True)
-    with Progress(console=shown, disable=not shown.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
 
 
 def number(value: float | None) -> str:

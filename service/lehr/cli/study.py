@@ -14,6 +14,7 @@ from lehr.cli import home, render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
 from lehr.cli.definitions import load_definition, read_definition, read_value
 from lehr.cli.imports import import_
+from lehr.cli.plot import plot
 from lehr.cli.watch import watch_events, watch_study
 from lehr.errors import Invalid, ServerUnreachable
 from lehr.wire.errors import FieldError, found_wrong
@@ -346,6 +347,6 @@ def _described(study: Study) -> str:
 
 
 app.command()(home.best)
-app.command()(home.plot)
+app.command()(plot)
 app.command()(home.export)
 app.command("import")(import_)
