@@ -123,13 +123,18 @@ class Watch:
 
 def _follow_lines(watch: Watch, shown: Console) -> Study:
     told: set[int] = set()
+    waits_for = ""
     while True:
         for trial in watch.changes():
             if trial.state.is_finished and trial.number not in told:
                 told.add(trial.number)
                 typer.echo(_line(trial))
-        if watch.known().state.is_finished:
-            return watch.known()
+        study = watch.known()
+        if study.state.is_finished:
+            return study
+        if (now := render.reason(study)) != waits_for:
+            waits_for = now
+            typer.echo(f"study {study.name} is {study.state}" + (f": {now}" if now else ""))
         time.sleep(_PAUSE_SECONDS)
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,6 +65,20 @@ def test_elsewhere_each_finished_trial_is_a_line_and_the_best_are_a_table(
     assert lines[3].startswith("study study is completed: all 3 trials")
     table = [line.split()[0] for line in lines if line.strip()[:1].isdigit()]
     assert table == ["1", "2", "0"]
+
+
+def test_a_study_that_nobody_can_run_says_so_and_what_to_do(
+    cli: Run, client: Client, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(_seconds: float) -> None:
+        if not client.study(study).state.is_finished:
+            client.cancel(study)
+
+    slept = SimpleNamespace(sleep=cancel, monotonic=time.monotonic)
+    monkeypatch.setattr("lehr.cli.watch.time", slept)
+    first = cli("study", "watch", study).stdout.splitlines()[0]
+    assert first.startswith("study study is active: no worker that is here offers the task")
+    assert "start one with: lehr work" in first
 
 
 def test_a_study_that_failed_is_an_error(cli: Run, client: Client, study: str, hand: Any) -> None:
