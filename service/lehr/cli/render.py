@@ -18,7 +18,7 @@ from rich.text import Text
 
 from lehr.wire.pruning import Pruning
 from lehr.wire.studies import Counts, Limits, Objective, Study
-from lehr.wire.trials import Trial
+from lehr.wire.trials import Trial, TrialDetails
 from lehr.wire.workers import Worker, WorkerAttempt
 
 _WIDTH_OF_FILES = 200
@@ -211,6 +211,27 @@ def study_sheet(study: Study) -> Table:
     if study.best:
         lines.append(("best", f"{values(study.best)} (trial {study.best.number})"))
         lines.append(("", params(study.best.params)))
+    return sheet(lines)
+
+
+def trial_sheet(trial: TrialDetails) -> Table:
+    """All that is to be said about one trial, a line each."""
+    lines: list[tuple[str, RenderableType]] = [
+        ("trial", f"{trial.number} of study {trial.study}"),
+        ("state", _state_and_reason(trial)),
+        ("value", values(trial) or "none"),
+        ("steps", str(trial.steps)),
+        ("took", duration(trial.started_at, trial.finished_at)),
+        ("seed", str(trial.seed)),
+        ("parameters", params(trial.params) or "none"),
+    ]
+    if trial.metrics:
+        measured = (f"{name}={number(value)}" for name, value in trial.metrics.items())
+        lines.append(("metrics", " ".join(measured)))
+    for attempt in trial.history:
+        ended = f"{attempt.outcome or 'running'} on {attempt.worker}"
+        said = f": {attempt.message}" if attempt.message else ""
+        lines.append((f"attempt {attempt.attempt}", f"{ended}{said}"))
     return sheet(lines)
 
 

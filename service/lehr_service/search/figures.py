@@ -172,7 +172,12 @@ def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
     for data in figure.data:
         data.x = [_unquoted(value) for value in data.x]
     for axis in figure.select_xaxes():
-        if axis.categoryarray is not None:
+        axis.title.font.size = 11
+        if axis.type == "log":
+            axis.minorloglabels = "none"  # there is no room for them
+        elif axis.categoryarray is None:
+            axis.nticks = 4
+        else:
             axis.categoryarray = [_unquoted(value) for value in axis.categoryarray]
     return figure
 

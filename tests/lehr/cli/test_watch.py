@@ -91,6 +91,8 @@ def test_a_study_that_failed_is_an_error(cli: Run, client: Client, study: str, h
     assert watched.exit_code == 1
     assert "trial 0 fail  (error)" in watched.stdout
     assert "2 trials failed (max_failed)" in watched.stdout
+    last = watched.stdout.splitlines()[-1]
+    assert last == "trial 1 failed: no such layer; more of it: lehr study trial study 1"
 
 
 def test_a_study_that_is_not_there_is_said_to_be_so(cli: Run) -> None:

@@ -261,7 +261,7 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function themed(layout, element) {
+function themed(layout, element, data) {
   const narrow = element.clientWidth < 640;
   const axis = {
     gridcolor: colour("--grid"), linecolor: colour("--line"), zerolinecolor: colour("--grid"),
@@ -289,7 +289,9 @@ function themed(layout, element) {
     page.yaxis2 = { ...page.yaxis2, domain: [0, 0.42] };
   }
   const beside = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name)).length;
-  if (beside > 2) page.width = Math.max(element.clientWidth, 200 * beside);
+  const across = Math.max(beside > 2 ? beside : 0, ...data.map((trace) => trace.dimensions?.length ?? 0));
+  if (across) page.width = Math.max(element.clientWidth, (beside > 2 ? 200 : 130) * across);
+  if (data.some((trace) => trace.dimensions)) page.margin = { ...page.margin, l: 80, t: 60 };
   for (const box of all("[data-log]", element.closest(".plot-box") ?? document.createElement("p"))) {
     const name = box.dataset.log === "y" ? "yaxis" : "yaxis2";
     if (page[name] || name === "yaxis") {
@@ -298,6 +300,20 @@ function themed(layout, element) {
     }
   }
   return page;
+}
+
+// Scales run from light to dark: on a dark page the best would be what is hardest to see.
+function themedData(data) {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const text = { color: colour("--ink"), size: 12 };
+  return data.map((trace) => {
+    const shown = { ...trace };
+    for (const part of ["line", "marker"]) {
+      const scale = trace[part];
+      if (dark && scale?.colorscale) shown[part] = { ...scale, reversescale: !scale.reversescale };
+    }
+    return trace.type === "parcoords" ? { ...shown, tickfont: text, labelfont: text, rangefont: text } : shown;
+  });
 }
 
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
@@ -323,7 +339,7 @@ async function paint(element, figure) {
     return;
   }
   const first = !element.classList.contains("js-plotly-plot");
-  await Plotly.react(element, figure.data, themed(figure.layout, element), CONFIG);
+  await Plotly.react(element, themedData(figure.data), themed(figure.layout, element, figure.data), CONFIG);
   if (first) {
     element.on("plotly_click", ({ points: [point] }) => {
       const number = point.data.meta?.trial ?? (typeof point.customdata === "number" ? point.customdata : undefined);
