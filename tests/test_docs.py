@@ -1,5 +1,6 @@
 """What the documents say is true: examples are valid, every setting is there."""
 
+import importlib
 import inspect
 import re
 import tomllib
@@ -27,6 +28,18 @@ def test_the_readmes_study_is_valid(tmp_path):
     definition = StudyDefinition.model_validate(load_definition(str(tmp_path / "study.yaml")))
     assert definition.limits.timeout == 7200
     assert definition.search_space["optimizer"]["adam"]["learning_rate"]["low"] == 1e-5
+
+
+def test_the_readmes_own_task_can_be_searched_as_its_study_says(tmp_path, monkeypatch):
+    code = re.search(r"```python\n# my_package/my_tasks.py\n(.*?)```", README, re.DOTALL)[1]
+    example = re.search(r"```yaml\n# my_study.yaml\n(.*?)```", README, re.DOTALL)[1]
+    (tmp_path / "readmes_tasks.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    task = importlib.import_module("readmes_tasks").my_task
+    (tmp_path / "my_study.yaml").write_text(example)
+    definition = StudyDefinition.model_validate(load_definition(str(tmp_path / "my_study.yaml")))
+    assert definition.task == task.name
+    assert set(definition.search_space["parameters"]) <= set(task.schema()["properties"])
 
 
 def test_the_quickstarts_study_is_wide_enough():

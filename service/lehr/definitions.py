@@ -14,6 +14,7 @@ from lehr.errors import LehrError
 
 STDIN = "-"
 _MOST_VALUES = 100_000
+_TAB = "a tab begins a value or indents a line; YAML takes spaces only"
 
 
 class DefinitionUnreadable(LehrError):
@@ -63,7 +64,8 @@ def _parse(text: str, source: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}" if mark else source
-        raise DefinitionUnreadable(f"{place}: {error.problem or error.context}") from error
+        said = _TAB if "'\\t'" in (error.problem or "") else error.problem or error.context
+        raise DefinitionUnreadable(f"{place}: {said}") from error
     except yaml.YAMLError as error:
         raise DefinitionUnreadable(f"{source}: {error}") from error
     except RecursionError as error:

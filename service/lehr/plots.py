@@ -9,10 +9,6 @@ from typing import Any
 
 from lehr.errors import LehrError
 from lehr.range_tests import Bounds, Curve, Spread
-from lehr.wire.studies import StudyDefinition
-from lehr.wire.trials import Report, Trial, TrialState
-
-_COLOURS = 10
 
 
 @dataclass(frozen=True)
@@ -25,18 +21,12 @@ class RangePicture:
     search: Bounds
 
 
-def save_curves(
-    file: Path,
-    definition: StudyDefinition,
-    trials: Sequence[Trial],
-    reports: Mapping[int, Sequence[Report]],
-    best: int | None,
-) -> None:
+def save_curves(file: Path, drawn: Mapping[str, Any], title: str) -> None:
     """Write the figure of ``draw_curves`` to a file; its ending says in which format.
 
     Raises LehrError where matplotlib is missing, or the file cannot be written.
     """
-    _save(draw_curves(definition, trials, reports, best), file)
+    _save(draw_curves(drawn, title), file)
 
 
 def save_range_tests(file: Path, tests: Sequence[RangePicture]) -> None:
@@ -47,51 +37,56 @@ def save_range_tests(file: Path, tests: Sequence[RangePicture]) -> None:
     _save(draw_range_tests(tests), file)
 
 
-def draw_curves(
-    definition: StudyDefinition,
-    trials: Sequence[Trial],
-    reports: Mapping[int, Sequence[Report]],
-    best: int | None,
-) -> Any:
-    """A matplotlib figure: the judged metric and the learning rate by step, a line a trial.
+def draw_curves(drawn: Mapping[str, Any], title: str) -> Any:
+    """The server's figure ``learning_curves`` as one of matplotlib, which needs no browser.
 
-    Colour tells the schedule, a cross where a trial was pruned, a thick line the best trial.
-    ``reports`` are by trial number. Raises LehrError where matplotlib is missing.
+    The judged metric and the learning rate by step, a line a trial; colour tells the schedule, a
+    cross where a trial was pruned, a thick line the best trial. Raises LehrError where matplotlib
+    is missing.
     """
     figure = _figure(12, 5)
+    layout, lines = drawn["layout"], drawn["data"]
+    notes = [note["text"] for note in layout.get("annotations", ())]
+    figure.suptitle("\n".join(filter(None, [title, layout.get("title", {}).get("text")])))
+    if not lines:
+        figure.text(0.5, 0.5, "\n".join(notes), ha="center")
+        return figure
+    left, right = figure.subplots(1, 2)
+    for line in lines:
+        _draw_line(right if line.get("xaxis") == "x2" else left, line)
+    for axes, name in ((left, "yaxis"), (right, "yaxis2")):
+        _dress(axes, layout[name])
+    if left.get_legend_handles_labels()[1]:
+        what = layout["legend"]["title"]["text"]
+        left.legend(title=f"{what} (thick: the best trial)", fontsize="small")
+    return figure
+
+
+def _draw_line(axes: Any, line: Mapping[str, Any]) -> None:
+    """A line of Plotly's, or its markers; those without a name in the legend have none here."""
+    label = line["name"] if line.get("showlegend", True) else None
+    points = line["x"], [_number(value) for value in line["y"]]
+    if line["mode"] == "markers":
+        shape = "x" if line["marker"].get("symbol") == "x" else "."
+        axes.scatter(*points, c=line["marker"]["color"], marker=shape, zorder=4, label=label)
+        return
+    style = line["line"]
+    axes.plot(
+        *([_number(step) for step in points[0]], points[1]),
+        color=style["color"],
+        linewidth=0.7 * style["width"],
+        alpha=line.get("opacity", 1.0),
+        label=label,
+    )
+
+
+def _dress(axes: Any, layout: Mapping[str, Any]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    curves, rates = figure.subplots(1, 2)
-    colours = {name: f"C{i % _COLOURS}" for i, name in enumerate(definition.space.schedule)}
-    for trial in trials:
-        points = reports.get(trial.number, ())
-        if not points:
-            continue
-        colour = colours.get(trial.params.get("schedule", ""), "C0")
-        is_best = trial.number == best
-        style = {
-            "color": colour,
-            "linewidth": 3.0 if is_best else 1.0,
-            "alpha": 1.0 if is_best else 0.6,
-            "zorder": 3 if is_best else 2,
-        }
-        steps = [point.step for point in points]
-        curves.plot(steps, [_number(point.value) for point in points], **style)
-        rates.plot(steps, [_number(point.learning_rate) for point in points], **style)
-        if trial.state is TrialState.PRUNED:
-            curves.plot(steps[-1], _number(points[-1].value), "x", color=colour)
-    metric = definition.goals[0].metric
-    curves.set(xlabel="step (epochs)", ylabel=metric, title=f"{definition.name}: {metric}")
-    rates.set(xlabel="step (epochs)", ylabel="learning rate", yscale="log")
-    rates.set_title("the learning rates that made it")
-    for axes in (curves, rates):
-        axes.grid(alpha=0.3)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for name, colour in colours.items():
-        curves.plot([], [], color=colour, label=name)
-    if colours:
-        curves.legend(title="schedule (thick: best; x: pruned)", fontsize="small")
-    return figure
+    axes.set(xlabel="step (epochs)", ylabel=layout["title"]["text"])
+    axes.set_yscale(layout.get("type", "linear"))
+    axes.grid(alpha=0.3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def draw_range_tests(tests: Sequence[RangePicture]) -> Any:

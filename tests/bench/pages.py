@@ -3,12 +3,17 @@
     .venv/bin/python tests/bench/pages.py [--trials 10000] [--steps 50]
 
 Two times a page: from the click to a page that answers (its load event), and to its figure drawn.
-The reference in the same run is the same page of a study of 10 trials: what size costs.
+The reference in the same run is the same page of a study of 10 trials: what size costs. With them,
+for each page, what other work on the machine does not change: the server's CPU time for the page
+and its figure, and the bytes it sends for them. ``--no-browser`` measures these alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -47,6 +52,28 @@ def serve(home: Path) -> tuple[subprocess.Popen[bytes], str]:
             return server, url
 
 
+def cost(http: httpx.Client, process: int, path: str) -> tuple[float, float]:
+    """Seconds of the server's CPU for a page and its figures, and megabytes sent; best of three."""
+    costs = []
+    for _ in range(3):
+        before, sent = cpu(process), 0
+        with http.stream("GET", path, headers={"Accept": "text/html"}) as answer:
+            page = b"".join(answer.iter_bytes()).decode()
+            sent += answer.num_bytes_downloaded
+        for figure in re.findall(r'data-plot="([^"]+)"', page):
+            with http.stream("GET", html.unescape(figure)) as answer:
+                answer.read()
+                sent += answer.num_bytes_downloaded
+        costs.append((cpu(process) - before, sent / 1e6))
+    return min(costs)
+
+
+def cpu(process: int) -> float:
+    """Seconds of CPU that a process has used."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(page: Any, url: str) -> tuple[float, float]:
     """Seconds to the load event, and to the figure; the best of three."""
     loads, draws = [], []
@@ -60,41 +87,52 @@ def measure(page: Any, url: str) -> tuple[float, float]:
     return min(loads), min(draws)
 
 
+PATHS = (
+    *("/", "/workers", "/studies/{}/trials/3", "/studies/{}/compare?trials=1&trials=2"),
+    *(f"/studies/{{}}?tab={tab}" for tab in TABS),
+)
+
+
+def print_costs(url: str, process: int) -> None:
+    print(f"{'page':24}{'large: CPU s':>14}{'MB':>8}{'small: CPU s':>14}{'MB':>8}")
+    with httpx.Client(base_url=url, timeout=120) as http:
+        for path in PATHS:
+            large, small = (cost(http, process, path.format(name)) for name in ("large", "small"))
+            shown = (f"{seconds:14.2f}{megabytes:8.2f}" for seconds, megabytes in (large, small))
+            print(f"{path[-22:]:24}{''.join(shown)}", flush=True)
+
+
+def print_times(url: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    print(f"{'page':24}{'large: page':>14}{'figure':>8}{'small: page':>14}{'figure':>8}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(base_url=url)
+        for path in PATHS:
+            large, small = (measure(page, path.format(name)) for name in ("large", "small"))
+            shown = (f"{load:14.2f}{draw:8.2f}" for load, draw in (large, small))
+            print(f"{path[-22:]:24}{''.join(shown)}", flush=True)
+        browser.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--no-browser", action="store_true")
     options = parser.parse_args()
-    from playwright.sync_api import sync_playwright
-
     with tempfile.TemporaryDirectory() as folder:
         server, url = serve(Path(folder))
         try:
             database = f"sqlite:///{Path(folder) / 'lehr.db'}"
             fill(database, definition(name="large"), options.trials, options.steps)
             fill(database, definition(name="small"), 10, options.steps)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-                )
-                page = browser.new_page(base_url=url)
-                print(
-                    f"{'page':24}{'large: page':>12}{'figure':>9}{'small: page':>13}{'figure':>9}"
-                )
-                paths = [
-                    "/",
-                    "/workers",
-                    "/studies/{}/trials/3",
-                    "/studies/{}/compare?trials=1&trials=2",
-                ]
-                paths += [f"/studies/{{}}?tab={tab}" for tab in TABS]
-                for path in paths:
-                    large = measure(page, path.format("large"))
-                    small = measure(page, path.format("small"))
-                    print(
-                        f"{path[-22:]:24}{large[0]:11.2f}s{large[1]:8.2f}s{small[0]:12.2f}s{small[1]:8.2f}s"
-                    )
-                browser.close()
+            print_costs(url, server.pid)
+            if not options.no_browser:
+                print_times(url)
         finally:
             server.terminate()
             server.wait()

@@ -107,6 +107,11 @@ def test_what_workers_send_is_escaped(study):
         assert "<b>worker" not in page
 
 
+def test_a_study_says_what_failed_last(study):
+    page = text_of(study.get("/studies/study"))
+    assert 'href="/studies/study/trials/1">1</a> failed: &lt;script&gt;alert(1)' in page
+
+
 def test_trials_are_compared(study):
     page = text_of(study.get("/studies/study/compare?trials=0&trials=2"))
     assert "trials=0,2" in page

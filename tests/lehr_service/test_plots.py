@@ -111,9 +111,17 @@ def test_history_and_slices_hold_what_the_trials_hold(eventful):
     values = {trial["number"]: trial["value"] for trial in trials}
     points = plot(eventful, "history").data[0]
     assert dict(zip(points.x, points.y, strict=True)) == pytest.approx(values)
+    shares = plot(eventful, "edf").data[0]
+    assert list(shares.x)[1:] == pytest.approx(sorted(values.values()))
+    assert list(shares.y) == pytest.approx([i / len(values) for i in range(len(values) + 1)])
     slices = plot(eventful, "slice", params="learning_rate").data
     rates = {t["number"]: t["params"][f"{t['params']['optimizer']}.learning_rate"] for t in trials}
     assert sorted(slices[0].x) == pytest.approx(sorted(rates.values()))
+    lines = [d for d in plot(eventful, "parallel_coordinate").data if d.mode == "lines"]
+    assert len(lines) == len(values)
+    assert max(lines, key=lambda line: line.y[0]).line.color == "rgb(221, 107, 32)", "the best"
+    choices = plot(eventful, "slice", params="optimizer")
+    assert set(choices.data[0].x) == set(choices.layout.xaxis.categoryarray) == {"sgd", "adam"}
 
 
 def test_learning_curves_stand_beside_their_learning_rates(eventful):
@@ -199,6 +207,9 @@ def test_ten_thousand_trials_are_shown_by_a_sample_that_has_the_best(large_study
             assert "of 10,000" in figure.layout.title.text
     best = large_study.get("/v1/studies/large/best").json()
     assert best["value"] in list(plot(large_study, "history", name="large").data[0].y)
+    spread = plot(large_study, "edf", name="large").data[0]
+    half = next(x for x, share in zip(spread.x, spread.y, strict=True) if share >= 0.5)
+    assert half == pytest.approx(0.5, abs=0.05), "values are even between 0 and 1"
 
 
 def test_a_server_starts_without_loading_what_it_may_never_need():

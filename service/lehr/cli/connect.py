@@ -55,7 +55,7 @@ def explained() -> Iterator[None]:
 
 def _hint(error: LehrError) -> str:
     if isinstance(error, ServerUnreachable):
-        return "; start one with: lehr serve"
+        return "; start one with: lehr serve; or say where it is: --server URL, or LEHR_SERVER"
     if isinstance(error, Unauthorized) and error.status == _NO_TOKEN:
         return " (give --token, or set LEHR_TOKEN)"
     return ""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +13,12 @@ import typer
 from pydantic import BaseModel
 from rich import box
 from rich.console import Console, RenderableType
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from lehr.wire.pruning import Pruning
 from lehr.wire.studies import Counts, Limits, Objective, Study
-from lehr.wire.trials import Trial
+from lehr.wire.trials import Trial, TrialDetails
 from lehr.wire.workers import Worker, WorkerAttempt
 
 _WIDTH_OF_FILES = 200
@@ -55,15 +53,6 @@ def print_json(shown: BaseModel | Iterable[BaseModel]) -> None:
         typer.echo(shown.model_dump_json(indent=2))
     else:
         typer.echo(json.dumps([model.model_dump(mode="json") for model in shown], indent=2))
-
-
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error while a person looks on; to be advanced ``total`` times."""
-    shown = Console(stderr=True)
-    with Progress(console=shown, disable=not shown.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
 
 
 def number(value: float | None) -> str:
@@ -222,6 +211,27 @@ def study_sheet(study: Study) -> Table:
     if study.best:
         lines.append(("best", f"{values(study.best)} (trial {study.best.number})"))
         lines.append(("", params(study.best.params)))
+    return sheet(lines)
+
+
+def trial_sheet(trial: TrialDetails) -> Table:
+    """All that is to be said about one trial, a line each."""
+    lines: list[tuple[str, RenderableType]] = [
+        ("trial", f"{trial.number} of study {trial.study}"),
+        ("state", _state_and_reason(trial)),
+        ("value", values(trial) or "none"),
+        ("steps", str(trial.steps)),
+        ("took", duration(trial.started_at, trial.finished_at)),
+        ("seed", str(trial.seed)),
+        ("parameters", params(trial.params) or "none"),
+    ]
+    if trial.metrics:
+        measured = (f"{name}={number(value)}" for name, value in trial.metrics.items())
+        lines.append(("metrics", " ".join(measured)))
+    for attempt in trial.history:
+        ended = f"{attempt.outcome or 'running'} on {attempt.worker}"
+        said = f": {attempt.message}" if attempt.message else ""
+        lines.append((f"attempt {attempt.attempt}", f"{ended}{said}"))
     return sheet(lines)
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from lehr import examples
-from lehr.cli import home, render
+from lehr.cli import home, render, trials
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
 from lehr.cli.imports import import_
+from lehr.cli.plot import plot
 from lehr.cli.watch import watch_events, watch_study
-from lehr.definitions import load_definition, read_definition, read_value
+from lehr.definitions import load_definition, read_definition
 from lehr.errors import Invalid, ServerUnreachable
 from lehr.wire.errors import FieldError, found_wrong
 from lehr.wire.studies import Study, StudyDefinition, StudyState
-from lehr.wire.trials import Trial, TrialState
 
 app = typer.Typer(help="Create, follow and steer studies.", no_args_is_help=True)
 
@@ -165,67 +164,6 @@ def watch(
 
 
 @app.command()
-def trials(
-    name: StudyName,
-    state: Annotated[TrialState | None, typer.Option(help="Only trials in this state.")] = None,
-    order_by: Annotated[
-        str, typer.Option(help="number or value; with a minus in front, highest first.")
-    ] = "number",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many; all if not given.")
-    ] = None,
-    as_json: AsJson = False,
-    server: Server = None,
-    token: Token = None,
-) -> None:
-    """List the trials of a study.
-
-    Example: lehr study trials fashion-cnn --order-by=-value --limit 10
-    """
-    with connected(server, token) as client:
-        found = list(client.trials(name, state=state, order_by=order_by, limit=limit))
-        _print_trials(found, as_json, f"no trials in study {name}")
-
-
-@app.command("why-pruned")
-def why_pruned(
-    name: StudyName,
-    number: Annotated[int, typer.Argument(min=0, metavar="NUMBER", help="The trial's number.")],
-    as_json: AsJson = False,
-    server: Server = None,
-    token: Token = None,
-) -> None:
-    """Say why a trial was pruned, and when.
-
-    Example: lehr study why-pruned fashion-cnn 17
-    """
-    with connected(server, token) as client:
-        trial = client.trial(name, number)
-        epochs = client.study(name).definition.training.epochs
-        said = [attempt.message for attempt in reversed(trial.history) if attempt.message]
-        pruned = trial.state is TrialState.PRUNED
-        why = (said[0] if said else "no reason is stored") if pruned else None
-        if as_json:
-            facts = {"number": number, "state": trial.state, "epochs_trained": trial.steps}
-            typer.echo(json.dumps(facts | {"epochs": epochs, "reason": why}))
-        elif pruned:
-            typer.echo(f"trial {number} was pruned after {trial.steps} of {epochs} epochs")
-            typer.echo(why)
-        else:
-            typer.echo(f"trial {number} of study {name} was not pruned: it is {trial.state}")
-
-
-def _print_trials(trials: Iterable[Trial], as_json: bool, otherwise: str) -> None:
-    listed = list(trials)
-    if as_json:
-        render.print_json(listed)
-    elif listed:
-        render.console().print(render.trials_table(listed))
-    else:
-        typer.echo(otherwise)
-
-
-@app.command()
 def pause(
     name: StudyName, as_json: AsJson = False, server: Server = None, token: Token = None
 ) -> None:
@@ -293,46 +231,6 @@ def delete(
         typer.echo(json.dumps({"deleted": name}) if as_json else f"study {name} is deleted")
 
 
-@app.command()
-def enqueue(
-    name: StudyName,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE...", help="For example: optimizer=sgd sgd.learning_rate=1e-2"
-        ),
-    ] = None,
-    as_json: AsJson = False,
-    server: Server = None,
-    token: Token = None,
-) -> None:
-    """Add a trial with the parameters given, to be tried next; the sampler chooses the others.
-
-    Example: lehr study enqueue fashion-cnn optimizer=adam adam.learning_rate=1e-3
-    """
-    given = _parameters(parameters or [])
-    with connected(server, token) as client:
-        trial = client.enqueue(name, {key: read_value(text) for key, text in given.items()})
-        if as_json:
-            render.print_json(trial)
-            return
-        typer.echo(
-            f"trial {trial.number} of study {name} is {trial.state}: {render.params(trial.params)}"
-        )
-
-
-def _parameters(pairs: list[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for pair in pairs:
-        key, separator, text = pair.partition("=")
-        if not (key and separator):
-            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="KEY=VALUE")
-        if key in given:
-            raise typer.BadParameter(f"{key} is given twice", param_hint="KEY=VALUE")
-        given[key] = text
-    return given
-
-
 def _say(study: Study, as_json: bool) -> None:
     if as_json:
         render.print_json(study)
@@ -345,7 +243,11 @@ def _described(study: Study) -> str:
     return f"{study.state} ({reason})" if reason else str(study.state)
 
 
+app.command()(trials.trials)
+app.command()(trials.trial)
+app.command("why-pruned")(trials.why_pruned)
+app.command()(trials.enqueue)
 app.command()(home.best)
-app.command()(home.plot)
+app.command()(plot)
 app.command()(home.export)
 app.command("import")(import_)

@@ -44,7 +44,18 @@ def watch_study(client: Client, name: str) -> Study | None:
     best = best_trials(client, study)
     if best:
         shown.print(render.trials_table(best, title="best trials"))
+    if study.counts.fail:
+        shown.print(_last_failure(client, name))
     return study
+
+
+def _last_failure(client: Client, name: str) -> str:
+    (failed,) = client.trials(name, state=TrialState.FAIL, order_by="-number", limit=1)
+    said = [one.message for one in client.trial(name, failed.number).history if one.message]
+    why = said[-1] if said else failed.reason
+    return (
+        f"trial {failed.number} failed: {why}; more of it: lehr study trial {name} {failed.number}"
+    )
 
 
 def watch_events(client: Client, name: str) -> Study | None:
@@ -123,13 +134,19 @@ class Watch:
 
 def _follow_lines(watch: Watch, shown: Console) -> Study:
     told: set[int] = set()
+    waits_for = ""
     while True:
         for trial in watch.changes():
             if trial.state.is_finished and trial.number not in told:
                 told.add(trial.number)
                 typer.echo(_line(trial))
-        if watch.known().state.is_finished:
-            return watch.known()
+        study = watch.known()
+        if study.state.is_finished:
+            return study
+        if (now := render.reason(study)) != waits_for:
+            waits_for = now
+            said = f"is {study.state}: {now}" if now else "goes on"
+            typer.echo(f"study {study.name} {said}")
         time.sleep(_PAUSE_SECONDS)
 
 

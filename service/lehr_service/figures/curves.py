@@ -17,6 +17,7 @@ PALETTE = (
 """Colours that colour-blind people can tell apart (P. Tol, "bright" and "light")."""
 
 _LONGEST = 400  # points of a curve; a screen shows no more
+_SINGLE_TICKS = 10  # up to so many steps each has its tick, and none is between them
 
 Point = tuple[int, float | None, float | None]
 """Step, value, learning rate."""
@@ -54,14 +55,15 @@ def learning_curves(
     return {
         "data": data + _legend(colours),
         "layout": {
-            "xaxis": _steps([0.0, 0.46], "y"),
+            "xaxis": _steps([0.0, 0.46], "y", curves),
             "yaxis": {"title": {"text": metric}, "anchor": "x"},
-            "xaxis2": _steps([0.54, 1.0], "y2"),
+            "xaxis2": _steps([0.54, 1.0], "y2", curves),
             "yaxis2": {
                 "title": {"text": "learning rate"},
                 "type": "log",
                 "anchor": "x2",
                 "exponentformat": "power",
+                "minorloglabels": "none",
             },
             "hovermode": "closest",
             "legend": {"title": {"text": "schedule"}},
@@ -93,7 +95,7 @@ def intermediate_values(definition: StudyDefinition, curves: Sequence[Curve]) ->
     return {
         "data": [*data, pruned, *_legend(named)],
         "layout": {
-            "xaxis": _steps([0.0, 1.0], "y"),
+            "xaxis": _steps([0.0, 1.0], "y", curves),
             "yaxis": {"title": {"text": definition.goals[0].metric}},
             "hovermode": "closest",
             "legend": {"title": {"text": "state"}},
@@ -167,10 +169,12 @@ def _legend(colours: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _steps(domain: list[float], anchor: str) -> dict[str, Any]:
+def _steps(domain: list[float], anchor: str, curves: Sequence[Curve]) -> dict[str, Any]:
+    last = max((curve.points[-1][0] for curve in curves if curve.points), default=0)
     return {
         "title": {"text": "step (epochs)"},
         "domain": domain,
         "anchor": anchor,
         "rangemode": "tozero",
+        **({"dtick": 1} if last <= _SINGLE_TICKS else {}),
     }

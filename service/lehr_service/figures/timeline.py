@@ -35,6 +35,7 @@ def timeline(attempts: Sequence[Attempt], names: Mapping[str, str], now: float) 
             "xaxis": {"type": "date", "title": {"text": "time (UTC)"}},
             "yaxis": {"type": "category", "title": {"text": "worker"}, "automargin": True},
             "legend": {"title": {"text": "outcome"}},
+            "showlegend": True,
             "hovermode": "closest",
         },
     }

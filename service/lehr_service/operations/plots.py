@@ -46,6 +46,7 @@ _POINTS = {
     "pareto_front": 1500,
 }
 _ATTEMPTS = 1000
+_OF_ALL = ("edf", "importances")  # say something about all trials: a sample with the best would lie
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def _optuna(
     if not complete:
         raise SearchError("no trial is complete yet")
     direction = study.definition.goals[goal].direction
-    numbers = sample(complete, direction, _POINTS.get(kind, len(complete)))
+    favoured = None if kind in _OF_ALL else direction
+    numbers = sample(complete, favoured, _POINTS.get(kind, len(complete)))
     chosen = trials.numbered(connection, study.id, numbers)
     drawn = optuna_figure(
         kind,
@@ -153,18 +155,25 @@ def _asked(found: list[Outline], view: View) -> list[Outline]:
     return [trial for trial in found if trial.number in view.numbers] if view.numbers else found
 
 
-def sample(found: Sequence[Outline], direction: str, limit: int) -> list[int]:
-    """Numbers of at most ``limit`` trials: the best, those that run, others evenly between."""
+def sample(found: Sequence[Outline], direction: str | None, limit: int) -> list[int]:
+    """Numbers of at most ``limit`` trials, evenly spread over all.
+
+    With a direction a third is for the best, and a third for those that run.
+    """
     if len(found) <= limit:
         return [trial.number for trial in found]
-    sign = 1 if direction == "minimize" else -1
-    valued = [trial for trial in found if trial.value is not None]
-    best = sorted(valued, key=lambda trial: sign * (trial.value or 0.0))[: limit // 3]
-    running = [trial for trial in found if trial.state == TrialState.RUNNING][: limit // 3]
-    chosen = {trial.number for trial in (*best, *running)}
+    chosen: set[int] = set() if direction is None else _favourites(found, direction, limit // 3)
     rest = [trial for trial in found if trial.number not in chosen]
     room = limit - len(chosen)
     return sorted(chosen | {rest[i * len(rest) // room].number for i in range(room)})
+
+
+def _favourites(found: Sequence[Outline], direction: str, some: int) -> set[int]:
+    sign = 1 if direction == "minimize" else -1
+    valued = [trial for trial in found if trial.value is not None]
+    best = sorted(valued, key=lambda trial: sign * (trial.value or 0.0))[:some]
+    running = [trial for trial in found if trial.state == TrialState.RUNNING][:some]
+    return {trial.number for trial in (*best, *running)}
 
 
 def _snapshot(trial: Trial) -> TrialSnapshot:

@@ -80,7 +80,8 @@ def study_view(
 
 def _perhaps(problems: Sequence[tuple[str, str]]) -> str:
     """The first worker whose module of tasks cannot be used: it may be the one that is wanted."""
-    return "; {}: {}".format(*problems[0]) if problems else ""
+    how = "start one with: lehr work (--tasks MODULE for tasks of your own)"
+    return "; {}: {}".format(*problems[0]) if problems else f"; {how}"
 
 
 def _about_tests(study: Study, tests: Sequence[RangeTest]) -> str | None:

@@ -22,7 +22,11 @@ LEARNING_RATE = "learning_rate"
 """The initial learning rate, whichever optimizer it belongs to: a parameter of pictures only."""
 
 _SLICES = 12  # pictures beside each other
+_MARKED = 50  # up to so many values of a distribution have a mark each
+_WORST_TO_BEST = [[0.0, "#9fb8cc"], [0.6, "#4a8fc2"], [1.0, "#dd6b20"]]
+"""Colours of lines by value, to be told apart on white and on black."""
 _TO_COMPARE = 2  # parameters of a contour
+_SINGLE_TICKS = 10  # up to this number of trials each has its tick, and none is between them
 
 
 def optuna_figure(
@@ -46,6 +50,8 @@ def optuna_figure(
             figure = draw(study, name, None if params is None else list(params))
         except ValueError as error:
             raise SearchError(str(error)) from error
+    figure.update_xaxes(exponentformat="power")  # a rate of 1e-4, not of 100 micro
+    figure.update_yaxes(exponentformat="power")
     drawn: dict[str, Any] = figure.to_plotly_json()
     return drawn
 
@@ -143,16 +149,31 @@ def _history(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
         data.x = [numbers[position] for position in data.x]
         if data.mode == "lines":
             data.line.shape = "hv"  # a best value lasts until it is beaten
+    if max(numbers) <= _SINGLE_TICKS:
+        figure.layout.xaxis.dtick = 1
     return figure
 
 
 def _parallel(study: optuna.Study, name: str, params: list[str] | None) -> Any:
     from optuna.visualization import plot_parallel_coordinate
+    from plotly.colors import sample_colorscale
 
     shown = params or _common(study)
     if not shown:
         raise SearchError("no parameter is searched in every trial")
-    return plot_parallel_coordinate(study, params=shown, target_name=name)
+    figure = plot_parallel_coordinate(study, params=shown, target_name=name)
+    scale = _WORST_TO_BEST
+    if study.directions[0] == optuna.study.StudyDirection.MINIMIZE:
+        scale = [[1.0 - share, colour] for share, colour in reversed(scale)]
+    for data in figure.data:
+        if data.mode == "lines":
+            height = min(max(data.y[0], 0.0), 1.0)  # on the axis of the value, which is the first
+            data.line.color = sample_colorscale(scale, height)[0]
+        else:
+            data.marker.update(colorscale=scale, reversescale=False)
+    for note in figure.layout.annotations:
+        note.font.color = None  # that of the page
+    return figure
 
 
 def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
@@ -162,7 +183,24 @@ def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
     shown = params or list(present)[:_SLICES]
     if not shown:
         raise SearchError("no parameter is searched")
-    return plot_slice(study, params=shown, target_name=name)
+    figure = plot_slice(study, params=shown, target_name=name)
+    for data in figure.data:
+        data.x = [_unquoted(value) for value in data.x]
+    for axis in figure.select_xaxes():
+        axis.title.font.size = 11
+        if axis.type == "log":
+            axis.minorloglabels = "none"  # there is no room for them
+        elif axis.categoryarray is None:
+            axis.nticks = 4
+        else:
+            axis.categoryarray = [_unquoted(value) for value in axis.categoryarray]
+    return figure
+
+
+def _unquoted(value: Any) -> Any:
+    """Optuna labels a choice with its ``repr``; of texts that is with quotes."""
+    quoted = isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == "'"
+    return value[1:-1] if quoted else value
 
 
 def _contour(study: optuna.Study, name: str, params: list[str] | None) -> Any:
@@ -176,13 +214,21 @@ def _importances(study: optuna.Study, name: str, params: list[str] | None) -> An
 
     if len(study.get_trials(deepcopy=False)) < _TO_COMPARE:
         raise SearchError("importances need at least two complete trials")
-    return plot_param_importances(study, params=params, target_name=name)
+    figure = plot_param_importances(study, params=params, target_name=name)
+    return figure.update_yaxes(title_text="")  # it would stand on the names
 
 
 def _edf(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
-    from optuna.visualization import plot_edf
+    """The share of trials whose value is at most x: a step at each value."""
+    import plotly.graph_objects as go
 
-    return plot_edf(study, target_name=name)
+    values = sorted(trial.values[0] for trial in study.get_trials(deepcopy=False))
+    shares = [(position + 1) / len(values) for position in range(len(values))]
+    mode = "lines+markers" if len(values) <= _MARKED else "lines"
+    steps = {"x": [values[0], *values], "y": [0.0, *shares], "line": {"shape": "hv"}}
+    figure = go.Figure(go.Scatter(mode=mode, **steps))
+    figure.update_xaxes(title_text=name)
+    return figure.update_yaxes(title_text="share of trials at most x", range=[0.0, 1.02])
 
 
 def _pareto(study: optuna.Study, _name: str, _params: list[str] | None) -> Any:

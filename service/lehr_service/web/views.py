@@ -131,10 +131,23 @@ def study_page(connection: Connection, name: str, asked: Asked, now: float) -> d
         "asked": asked,
         "kind": TABS[asked.tab][1],
         "params": shown_params(study.definition),
+        "last_failure": _last_failure(connection, study) if study.fail else None,
     }
     if asked.tab == "table":
         shown |= _table(connection, study, asked)
     return shown
+
+
+def _last_failure(connection: Connection, study: Study) -> tuple[int, str] | None:
+    """The number of the trial that failed last, and what it said."""
+    page = page_of(
+        connection, study, state=TrialState.FAIL, order_by="-number", limit=1, after=None
+    )
+    for trial in page.items:
+        history = attempts.history(connection, study.id, trial.number)
+        said = [attempt.message for attempt in history if attempt.message]
+        return trial.number, said[-1] if said else trial.reason or "without a word"
+    return None
 
 
 def _table(connection: Connection, study: Study, asked: Asked) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from click.testing import Result
 
 from lehr import Client
 from lehr.cli import app
+from lehr.wire.workers import Failure
 
 Run = Callable[..., Result]
 NOBODY = "http://127.0.0.1:1"
@@ -257,6 +259,24 @@ def test_the_command_loads_neither_the_server_nor_tensorflow() -> None:
     code = f"import sys, lehr.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_trial_is_shown_with_what_its_attempts_said(
+    cli: Run, client: Client, hand: Any, definition: dict[str, Any]
+) -> None:
+    name = client.create_study(definition).name
+    hand.finish(0.25, 0.5)
+    failure = Failure(outcome="error", message="no such layer", traceback="Traceback: line 1")
+    client.fail(hand.claim().token, failure)
+    complete = cli("study", "trial", name, "0").stdout
+    assert re.search(r"value +0\.5 *\n", complete)
+    assert re.search(r"attempt 1 +complete on hand *\n", complete)
+    failed = cli("study", "trial", name, "1").stdout
+    assert re.search(r"state +fail \(error\) *\n", failed)
+    assert re.search(r"attempt 1 +error on hand: no such layer *\n", failed)
+    assert failed.endswith("\nattempt 1:\nTraceback: line 1\n")
+    assert json.loads(cli("study", "trial", name, "1", "--json").stdout)["number"] == 1
+    assert cli("study", "trial", name, "7").exit_code == 1
 
 
 def test_a_pruned_trial_says_why(

@@ -33,7 +33,10 @@ def tested(cli: Run, tmp_path: Path) -> None:
         "training: {epochs: 3}\n"
     )
     done = cli("study", "create", str(file))
-    assert "is active (no worker that is here offers the task 'digits_mlp')" in done.stdout
+    assert (
+        "is active (no worker that is here offers the task 'digits_mlp'; start one with"
+        in done.stdout
+    )
 
 
 def claim(client: Client) -> RangeTestLease:

@@ -75,23 +75,6 @@ def test_a_study_is_exported(cli, study, tmp_path, monkeypatch, form, ending):
     assert (nowhere.exit_code, "cannot write" in nowhere.stderr) == (1, True)
 
 
-def test_a_figure_is_a_page_that_needs_no_network(cli, client, study, tmp_path):
-    file = tmp_path / "history.html"
-    said = cli("study", "plot", study, "history", "-o", str(file), "--json")
-    assert json.loads(said.stdout) == {"file": str(file)}
-    page = file.read_text()
-    assert client.plot(study, "history")["data"][0]["name"] == "val_accuracy"
-    assert "Plotly.newPlot" in page
-    assert not re.search(r"<(?:script|link)[^>]+(?:src|href)=", page[:500])
-    curves = tmp_path / "curves.json"
-    assert cli("study", "plot", study, "-o", str(curves)).exit_code == 0
-    assert json.loads(curves.read_text())["data"]
-    wrong = cli("study", "plot", study, "nothing", "-o", str(file))
-    assert (wrong.exit_code, "kind" in wrong.stderr) == (1, True)
-    ending = cli("study", "plot", study, "history", "-o", str(tmp_path / "x.docx"))
-    assert (ending.exit_code, ".html" in ending.stderr) == (1, True)
-
-
 @pytest.mark.parametrize("name", examples.names())
 def test_every_example_can_be_created(cli, name):
     said = cli("study", "create", "--example", name, "--json")

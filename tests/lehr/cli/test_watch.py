@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,6 +67,20 @@ def test_elsewhere_each_finished_trial_is_a_line_and_the_best_are_a_table(
     assert table == ["1", "2", "0"]
 
 
+def test_a_study_that_nobody_can_run_says_so_and_what_to_do(
+    cli: Run, client: Client, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(_seconds: float) -> None:
+        if not client.study(study).state.is_finished:
+            client.cancel(study)
+
+    slept = SimpleNamespace(sleep=cancel, monotonic=time.monotonic)
+    monkeypatch.setattr("lehr.cli.watch.time", slept)
+    first = cli("study", "watch", study).stdout.splitlines()[0]
+    assert first.startswith("study study is active: no worker that is here offers the task")
+    assert "start one with: lehr work" in first
+
+
 def test_a_study_that_failed_is_an_error(cli: Run, client: Client, study: str, hand: Any) -> None:
     from lehr.wire.workers import Failure
 
@@ -76,6 +91,8 @@ def test_a_study_that_failed_is_an_error(cli: Run, client: Client, study: str, h
     assert watched.exit_code == 1
     assert "trial 0 fail  (error)" in watched.stdout
     assert "2 trials failed (max_failed)" in watched.stdout
+    last = watched.stdout.splitlines()[-1]
+    assert last == "trial 1 failed: no such layer; more of it: lehr study trial study 1"
 
 
 def test_a_study_that_is_not_there_is_said_to_be_so(cli: Run) -> None:

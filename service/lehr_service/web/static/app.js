@@ -289,7 +289,8 @@ function themed(layout, element) {
     page.yaxis2 = { ...page.yaxis2, domain: [0, 0.42] };
   }
   const beside = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name)).length;
-  if (beside > 2) page.width = Math.max(element.clientWidth, 200 * beside);
+  const wanted = beside > 2 ? 200 * beside : 110 * (layout.xaxis?.tickvals?.length ?? 0);
+  if (wanted > element.clientWidth) page.width = wanted;
   for (const box of all("[data-log]", element.closest(".plot-box") ?? document.createElement("p"))) {
     const name = box.dataset.log === "y" ? "yaxis" : "yaxis2";
     if (page[name] || name === "yaxis") {
@@ -298,6 +299,16 @@ function themed(layout, element) {
     }
   }
   return page;
+}
+
+// Marks run from light to dark: on a dark page the last would be what is hardest to see.
+function themedData(data) {
+  if (!matchMedia("(prefers-color-scheme: dark)").matches) return data;
+  return data.map((trace) => {
+    const { marker } = trace;
+    if (!marker?.colorscale || trace.hoverinfo === "skip") return trace;
+    return { ...trace, marker: { ...marker, reversescale: !marker.reversescale } };
+  });
 }
 
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
@@ -323,7 +334,7 @@ async function paint(element, figure) {
     return;
   }
   const first = !element.classList.contains("js-plotly-plot");
-  await Plotly.react(element, figure.data, themed(figure.layout, element), CONFIG);
+  await Plotly.react(element, themedData(figure.data), themed(figure.layout, element), CONFIG);
   if (first) {
     element.on("plotly_click", ({ points: [point] }) => {
       const number = point.data.meta?.trial ?? (typeof point.customdata === "number" ? point.customdata : undefined);
