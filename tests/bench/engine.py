@@ -230,20 +230,34 @@ def one(name: str, epochs: int, *, fit: bool) -> Any:
     return [engine_trial(engine, trial(name, i, epochs=epochs, seed=7 + i // 2)) for i in range(3)]
 
 
-def features(name: str, epochs: int) -> list[tuple[str, float]]:
-    """Rows (what, seconds an epoch as a multiple of float32 without an average)."""
-    engine, taken = Engine(TASKS), {}
-    for what, changes in {
-        "plain": {},
-        "averaged weights": {"ema": 0.99},
-        "mixed_bfloat16": {"parameters": {"precision": "mixed_bfloat16"}},
-        "mixed_float16": {"parameters": {"precision": "mixed_float16"}},
-    }.items():
-        reports: list[EpochReport] = []
-        config = replace(trial(name, 0, epochs=epochs), **changes)
-        engine.train(config, lambda report, kept=reports: not kept.append(report))
-        taken[what] = min(report.seconds for report in reports[1:])
-    return [(what, seconds / taken["plain"]) for what, seconds in taken.items()]
+FEATURES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "averaged weights": {"ema": 0.99},
+    "mixed_bfloat16": {"parameters": {"precision": "mixed_bfloat16"}},
+    "mixed_float16": {"parameters": {"precision": "mixed_float16"}},
+}
+
+
+def features(name: str, epochs: int, rounds: int = 5) -> list[tuple[str, float]]:
+    """Rows (what, time of an epoch as a multiple of float32 without an average).
+
+    It is CPU time of all threads, which other work on the machine changes less than wall time; the
+    features take turns, and the median epoch counts.
+    """
+    engine = Engine(TASKS)
+    taken: dict[str, list[float]] = {what: [] for what in FEATURES}
+    for _ in range(rounds):
+        for what, changes in FEATURES.items():
+            ends: list[float] = []
+
+            def note(report: EpochReport, ends: list[float] = ends) -> bool:
+                ends.append(time.process_time())
+                return True
+
+            engine.train(replace(trial(name, 0, epochs=epochs), **changes), note)
+            taken[what] += np.diff(ends).tolist()
+    plain = statistics.median(taken["plain"])
+    return [(what, statistics.median(found) / plain) for what, found in taken.items()]
 
 
 def resident() -> float:
@@ -290,7 +304,7 @@ def show(options: argparse.Namespace) -> None:
             print(f"{name:20}{what:16}{fit:12.3f}{engine:12.3f}{ratio:7.1f}x  {goal} {met}")
     for name in CASES:
         rows = apart("--features", name, "--epochs", str(options.epochs))
-        print(name, "time an epoch:", ", ".join(f"{what} {ratio:.2f}x" for what, ratio in rows))
+        print(name, "CPU time an epoch:", ", ".join(f"{what} {ratio:.2f}x" for what, ratio in rows))
     for seeds in ("fixed", "per_trial"):
         found = apart("--memory", seeds)
         first, last = (found[str(n)] for n in TRIALS)

@@ -3,7 +3,8 @@
     LEHR_DATA_DIR=... .venv/bin/python tests/bench/record_curves.py FOLDER [--task NAME]
 
 Writes FOLDER/NAME.npz for each task on Fashion-MNIST, 324 runs each: what ``search_quality.py
---family schedules --data FOLDER`` replays. The folder must not be in the repository.
+--family schedules --data FOLDER`` replays. The folder must not be in the repository. What is
+interrupted goes on from FOLDER/NAME.part when it is started again.
 """
 
 from __future__ import annotations
@@ -59,6 +60,18 @@ def _data(samples: int, wrong_labels: float = 0.0) -> Data:
     return Data(data.x_train[:samples], labels, *held_out)
 
 
+def _small_images(samples: int) -> Data:
+    """So many images of 14x14 to train, each pixel the mean of four; 1,000 to judge."""
+    data = _data(samples)
+
+    def halved(images: np.ndarray) -> np.ndarray:
+        blocks = images.reshape(-1, 14, 2, 14, 2)
+        return blocks.mean(axis=(2, 4)).round().astype(np.uint8)
+
+    held_out = halved(data.x_validation[:1000]), data.y_validation[:1000]
+    return Data(halved(data.x_train), data.y_train, *held_out)
+
+
 def _dense(*units: int) -> Any:
     return keras.Sequential(
         [
@@ -95,11 +108,30 @@ def mlp_small() -> Any:
     return _dense(64, 64, 64)
 
 
+@task(loss="sparse_categorical_crossentropy", metrics=["accuracy"], batch_size=25, xla=True)
+def cnn_normed() -> Any:
+    """Two convolutions with batch normalisation, 1,000 images of 14x14."""
+    layers = [
+        keras.layers.Input((14, 14), dtype="uint8"),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Reshape((14, 14, 1)),
+    ]
+    for filters in (8, 16):
+        layers += [
+            keras.layers.Conv2D(filters, 3, strides=2, use_bias=False),
+            keras.layers.BatchNormalization(momentum=0.9),
+            keras.layers.ReLU(),
+        ]
+    layers += [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    return keras.Sequential(layers)
+
+
 softmax.data(lambda: _data(5000))
 mlp.data(lambda: _data(5000))
 mlp_noisy.data(lambda: _data(5000, wrong_labels=0.2))
 mlp_small.data(lambda: _data(1000))
-TASKS = {t.name: t for t in (softmax, mlp, mlp_noisy, mlp_small)}
+cnn_normed.data(lambda: _small_images(1000))
+TASKS = {t.name: t for t in (softmax, mlp, mlp_noisy, mlp_small, cnn_normed)}
 
 
 def space() -> dict[str, Any]:
@@ -146,6 +178,20 @@ def record(engine: Engine, name: str, point: dict[str, Any], ema: float | None) 
     return curves
 
 
+def record_all(engine: Engine, path: Path, ema: float | None) -> np.ndarray:
+    """Every point's curves, [points, 2, epochs]; goes on from those in ``path``'s ``.part``."""
+    part = path.with_suffix(".part")
+    curves = list(np.load(part)) if part.exists() else []
+    recorded = points()
+    for number in range(len(curves), len(recorded)):
+        curves.append(record(engine, path.stem, recorded[number], ema))
+        if number % len(SCHEDULES) == 0:
+            with part.open("wb") as file:
+                np.save(file, np.array(curves))
+    part.unlink(missing_ok=True)
+    return np.array(curves)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -155,13 +201,12 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     engine = Engine(TASKS)
     for name in [options.task] if options.task else list(TASKS):
-        start, recorded = time.perf_counter(), points()
-        curves = np.array([record(engine, name, p, options.ema or None) for p in recorded])
-        about = {"space": space(), "direction": "maximize", "params": recorded}
+        start, path = time.perf_counter(), options.folder / f"{name}.npz"
+        curves = record_all(engine, path, options.ema or None)
+        about = {"space": space(), "direction": "maximize", "params": points()}
         about |= {"ema": options.ema or None}
-        path = options.folder / f"{name}.npz"
         np.savez_compressed(path, about=json.dumps(about), raw=curves[:, 0], ema=curves[:, 1])
-        print(f"{path}: {len(recorded)} runs in {time.perf_counter() - start:.0f} s", flush=True)
+        print(f"{path}: {len(curves)} runs in {time.perf_counter() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ SAMPLERS: Catalogue = MappingProxyType(
             "constant_liar": _flag(True, "keep parallel trials apart"),
             "good_set": _choice(
                 "complete",
-                "what a tenth is good of: complete trials, or all with pruned ones (as in Optuna)",
+                "what a tenth is good of: complete trials, or all with pruned ones (as in Optuna); "
+                "with complete, what diverged or ran out of memory is avoided",
                 "complete",
                 "all",
             ),

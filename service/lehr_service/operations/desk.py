@@ -156,7 +156,7 @@ class Desk:
         **more: Any,
     ) -> Trial:
         """Finish a trial and tell the sampler."""
-        self.mirror.tell(trial.number, state, None if values is None else list(values))
+        self.mirror.tell(trial.number, state, None if values is None else list(values), reason)
         self.ledger.remove_checkpoint(trial.number)
         several = len(self.study.definition.goals) > 1
         return self.save(

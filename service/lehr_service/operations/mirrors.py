@@ -45,6 +45,7 @@ def _snapshots(
             else [trial.value],
             reports=curves.get(trial.number, {}),
             attrs=attrs,
+            reason=trial.reason,
         )
         for trial, attrs in changed
     ]

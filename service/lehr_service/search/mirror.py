@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
@@ -23,8 +23,9 @@ from lehr_service.search.forecast import ForecastPruner
 from lehr_service.search.memory import Memory
 from lehr_service.search.pruners import Decision, build_pruner, explain, prepare
 from lehr_service.search.quiet import quiet
-from lehr_service.search.samplers import FINITE, build_sampler
+from lehr_service.search.samplers import FINITE, avoids_failures, build_sampler
 from lehr_service.search.snapshots import (
+    AVOIDED,
     FIXED,
     TrialSnapshot,
     as_number,
@@ -66,7 +67,8 @@ class Mirror:
     A trial that was asked for is running until it is told: that its worker was lost says nothing
     about its parameters. A trial that ended before it was asked for stays waiting here, for it has
     nothing to say to a sampler either. The same seed and the same order of events give the same
-    parameters and verdicts, whichever mirrors took part.
+    parameters and verdicts, whichever mirrors took part. A trial that failed by its parameters is a
+    pruned one here where that lets the sampler avoid them.
     """
 
     def __init__(self, definition: StudyDefinition, study_name: str, seed: int) -> None:
@@ -81,6 +83,7 @@ class Mirror:
         self._see(definition.space)
         self._objectives = len(definition.goals)
         self._pruner = build_pruner(definition)
+        self._avoids = avoids_failures(definition)
         self._points: set[tuple[Any, ...]] = set()
         finite = definition.sampler["name"] in FINITE
         self._point_count = count_points(self._space) if finite else None
@@ -144,6 +147,7 @@ class Mirror:
 
     def _upsert(self, trial: TrialSnapshot) -> None:
         size = self._memory.size
+        trial = replace(trial, state=self._seen(trial.state, trial.reason))
         if trial.number > size:
             raise SearchError(f"trial {size} is missing before trial {trial.number}")
         params = None if trial.params is None else encode_all(self._searched, trial.params)
@@ -363,14 +367,24 @@ class Mirror:
         trial.intermediate_values = values
         return trial
 
-    def tell(self, number: int, state: TrialState, values: list[float] | None) -> None:
-        """End a trial as complete with ``values``, or as pruned or failed."""
+    def tell(
+        self,
+        number: int,
+        state: TrialState,
+        values: list[float] | None,
+        reason: str | None = None,
+    ) -> None:
+        """End a trial as complete with ``values``, or as pruned, or as failed for a reason."""
+        state = self._seen(state, reason)
         self._last_steps.pop(number, None)
         if self._memory.get_trial(number).state == OptunaState.WAITING:
             return
         reports = self._memory.get_trial(number).intermediate_values
         told = final_values(state, values, reports, self._objectives)
         self._memory.set_trial_state_values(number, OptunaState[state.name], told)
+
+    def _seen(self, state: TrialState, reason: str | None) -> TrialState:
+        return TrialState.PRUNED if self._avoids and reason in AVOIDED else state
 
     def is_exhausted(self) -> bool:
         """Whether grid or brute force has handed out every point; False for other samplers."""

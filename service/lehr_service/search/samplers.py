@@ -58,6 +58,18 @@ class CompleteGoodSet(samplers.TPESampler):  # type: ignore[misc]
         super().before_trial(study, trial)
 
 
+def avoids_failures(definition: StudyDefinition) -> bool:
+    """Whether a failed trial can be shown to the sampler as a pruned one.
+
+    Optuna's TPE does not see failed trials, and goes on to suggest what diverges. Where no pruned
+    trial is good it does no harm to take one that failed for pruned, whatever it reported.
+    """
+    options, several = definition.sampler, len(definition.goals) > 1
+    return (
+        options["name"] == "tpe" and options.get("good_set") in (None, "complete") and not several
+    )
+
+
 def trial_seed(seed: int, number: int) -> int:
     """A seed in [0, 2**32) for one trial: the first 4 bytes of BLAKE2b over ``seed:number``."""
     digest = hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=4).digest()

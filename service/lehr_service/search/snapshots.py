@@ -12,9 +12,12 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from lehr.wire.trials import TrialState
+from lehr.wire.trials import Outcome, TrialState
 
 FIXED = "fixed_params"  # where Optuna keeps the given parameters of an enqueued trial
+
+AVOIDED = frozenset({Outcome.DIVERGED, Outcome.OUT_OF_MEMORY})
+"""Reasons of failed trials that lie in their parameters."""
 
 _SOME_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # Optuna wants one; nothing here reads it
 
@@ -30,6 +33,7 @@ class TrialSnapshot:
     values: list[float] | None
     reports: Mapping[int, float | None]  # step -> value; None: not a number
     attrs: dict[str, Any]  # Optuna's system attributes, as Mirror.take_changes gave them
+    reason: str | None = None  # why it failed
 
 
 def freeze(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import uuid
 from pathlib import Path
@@ -11,14 +12,18 @@ import optuna
 from fastapi.testclient import TestClient
 
 from lehr.wire.studies import StudyDefinition
-from lehr.wire.trials import TrialState
+from lehr.wire.trials import Outcome, TrialState
 from lehr_service.app import create_app
 from lehr_service.search import Mirror
 from lehr_service.search.quiet import quiet
 from lehr_service.search.space import suggest
 from lehr_service.settings import Settings
 
-_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+_STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
 
 
 class Plain:
@@ -26,6 +31,7 @@ class Plain:
 
     def __init__(self, definition: StudyDefinition, sampler: Any, pruner: Any) -> None:
         self._space = definition.space
+        self._epochs = definition.training.epochs
         direction = definition.goals[0].direction
         self._study = optuna.create_study(direction=direction, sampler=sampler, pruner=pruner)
         self._trials: dict[int, optuna.Trial] = {}
@@ -40,9 +46,14 @@ class Plain:
         self._trials[number].report(value, step)
         return self._trials[number].should_prune()
 
+    def diverge(self, number: int, step: int) -> None:
+        """It reports on, for no budget, until the pruner ends it; without one it fails."""
+        pruned = any(self.report(number, s, math.nan) for s in range(step, self._epochs))
+        self.end(number, "pruned" if pruned else "failed")
+
     def end(self, number: int, how: str, value: float | None = None) -> None:
-        state = _STATES.get(how, TrialState.FAIL)
-        self._study.tell(self._trials.pop(number), value, optuna.trial.TrialState[state.name])
+        state = optuna.trial.TrialState[_STATES[how].name]
+        self._study.tell(self._trials.pop(number), value, state)
 
 
 class Searched:
@@ -59,9 +70,11 @@ class Searched:
         self._mirror.report(number, step, value)
         return self._mirror.judge(number).word == "prune"
 
+    def diverge(self, number: int, step: int) -> None:
+        self._mirror.tell(number, TrialState.FAIL, None, Outcome.DIVERGED)
+
     def end(self, number: int, how: str, value: float | None = None) -> None:
-        values = None if value is None else [value]
-        self._mirror.tell(number, _STATES.get(how, TrialState.FAIL), values)
+        self._mirror.tell(number, _STATES[how], None if value is None else [value])
         self._mirror.take_changes()
 
 
@@ -95,12 +108,13 @@ class Served:
         answer = self._post(f"/v1/attempts/{self._tokens[number]}/reports", body)
         return bool(answer["verdict"] == "prune")
 
+    def diverge(self, number: int, step: int) -> None:
+        self._post(f"/v1/attempts/{self._tokens.pop(number)}/fail", {"outcome": "diverged"})
+
     def end(self, number: int, how: str, value: float | None = None) -> None:
-        path = f"/v1/attempts/{self._tokens.pop(number)}"
+        token = self._tokens.pop(number)
         if how == "complete":
-            self._post(f"{path}/complete", {"value": value})
-        elif how == "diverged":
-            self._post(f"{path}/fail", {"outcome": "diverged"})
+            self._post(f"/v1/attempts/{token}/complete", {"value": value})
 
     def close(self) -> None:
         self._http.__exit__(None, None, None)

@@ -21,8 +21,11 @@ class Side(Protocol):
     def report(self, number: int, step: int, value: float) -> bool:
         """Whether to prune."""
 
+    def diverge(self, number: int, step: int) -> None:
+        """The trial's value is not a number at this step, and it ends."""
+
     def end(self, number: int, how: str, value: float | None = None) -> None:
-        """``how``: complete, pruned or diverged."""
+        """``how``: complete or pruned."""
 
 
 @dataclass
@@ -66,7 +69,7 @@ def _train(task: Recorded, side: Side, worker: _Worker, run: Run, trained: int) 
     worker.step += 1
     number, configuration, steps = worker.number, worker.configuration, worker.step
     if not math.isfinite(value):
-        side.end(number, "diverged")
+        side.diverge(number, steps - 1)
     elif side.report(number, steps - 1, value):
         side.end(number, "pruned")
         run.pruned.append(configuration)

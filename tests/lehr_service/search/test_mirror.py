@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,44 @@ def test_snapshots_have_no_gap() -> None:
     late = TrialSnapshot(1, TrialState.WAITING, None, {}, None, {}, {})
     with pytest.raises(SearchError, match="trial 0 is missing before trial 1"):
         Mirror(define(CONDITIONAL), "s", SEED).load([late], {})
+
+
+RATE = {"optimizer": {"sgd": {"learning_rate": {"low": 1e-4, "high": 1.0, "log": True}}}}
+
+
+def failing(reason: str, good_set: str = "complete") -> tuple[list[TrialSnapshot], Mirror]:
+    """Sixty trials, those above a rate of 0.01 failed, and the mirror that asked for them."""
+    mirror, rows = Mirror(define(RATE, sampler={"name": "tpe", "good_set": good_set}), "s", 3), []
+    for number in range(60):
+        params = mirror.ask().params
+        rate = params["sgd.learning_rate"]
+        fails = rate > 1e-2
+        state = TrialState.FAIL if fails else TrialState.COMPLETE
+        values, why = (None, reason) if fails else ([-rate], None)
+        mirror.tell(number, state, values, why)
+        rows.append(TrialSnapshot(number, state, params, {}, values, {}, {}, why))
+    return rows, mirror
+
+
+def complete(rows: list[TrialSnapshot]) -> int:
+    return sum(row.state is TrialState.COMPLETE for row in rows)
+
+
+def test_what_diverges_is_avoided_and_what_fails_otherwise_says_nothing() -> None:
+    diverged, errors = failing("diverged")[0], failing("error")[0]
+    assert complete(diverged) > 2 * complete(errors)
+    assert failing("out_of_memory")[1].ask() == failing("diverged")[1].ask()
+    plain = failing("error", good_set="all")[0]
+    assert failing("diverged", good_set="all")[0] == [
+        replace(row, reason=row.reason and "diverged") for row in plain
+    ]
+
+
+def test_a_mirror_from_the_database_avoids_the_same() -> None:
+    rows, mirror = failing("diverged")
+    other = Mirror(define(RATE), "s", 3)
+    other.load(rows, {})
+    assert other.ask() == mirror.ask()
 
 
 def completed(mirror: Mirror, *values: float) -> None:
