@@ -215,9 +215,12 @@ class Lanes:
         """What the lane remembers, with all that other servers, or the last run, have stored."""
         if lane.memory is not None and lane.memory[0].revision == study.revision:
             return lane.memory
-        mirror = lane.memory[0] if lane.memory else Mirror(study.definition, study.name, study.seed)
-        catch_up(connection, study, mirror)
-        lane.memory = mirror, Ledger(study.id)
+        lane.memory = lane.memory or (
+            Mirror(study.definition, study.name, study.seed),
+            Ledger(study.id),
+        )
+        mirror, ledger = lane.memory
+        ledger.forget(trial.number for trial in catch_up(connection, study, mirror))
         return lane.memory
 
 

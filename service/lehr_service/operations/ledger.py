@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +29,8 @@ class _Pending:
 class Ledger:
     """Trials and attempts that are under way; a lane keeps them between its transactions.
 
-    It is as good as the mirror beside it: both are dropped where a transaction fails, or where
-    another server has written to the study.
+    It is as good as the mirror beside it: both are dropped where a transaction fails. What another
+    server has changed is forgotten.
     """
 
     def __init__(self, study_id: int) -> None:
@@ -127,6 +127,17 @@ class Ledger:
             reports.add_all(connection, pending.reports)
         if pending.outdated_checkpoints:
             reports.remove_checkpoints(connection, self._study_id, pending.outdated_checkpoints)
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Read these trials, what belongs to them, and attempts at range tests anew."""
+        changed = set(numbers)
+        self._trials = {n: t for n, t in self._trials.items() if n not in changed}
+        self._attempts = {
+            token: attempt
+            for token, attempt in self._attempts.items()
+            if attempt.kind == "trial" and attempt.trial not in changed
+        }
+        self._last_steps = {t: s for t, s in self._last_steps.items() if t in self._attempts}
 
     def forget_finished(self) -> None:
         """Keep only what may act again."""

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from sqlalchemy import Connection
 
 from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
+from lehr_service.domain.trial import Trial
 from lehr_service.search import Mirror, TrialSnapshot
 from lehr_service.storage import reports, studies, trials
 
 
 def catch_up(
     connection: Connection, study: Study, mirror: Mirror, *, for_sampling: bool = False
-) -> None:
-    """Load all that changed since the mirror's revision.
+) -> list[Trial]:
+    """Load all that changed since the mirror's revision; the trials that did.
 
     ``for_sampling``: without the reports of trials that are not pruned, which samplers do not read.
     """
-    mirror.load(
-        _snapshots(connection, study.id, mirror.revision, for_sampling),
-        studies.attrs(connection, study.id),
-    )
+    changed = trials.changed_since(connection, study.id, mirror.revision)
+    if for_sampling:
+        pruned = [trial.number for trial, _ in changed if trial.state is TrialState.PRUNED]
+        curves = reports.curves_of(connection, study.id, pruned) if pruned else {}
+    else:
+        curves = reports.values_since(connection, study.id, mirror.revision) if changed else {}
+    mirror.load(_snapshots(changed, curves), studies.attrs(connection, study.id))
     mirror.revision = study.revision
+    return [trial for trial, _ in changed]
 
 
 def _snapshots(
-    connection: Connection, study_id: int, revision: int, for_sampling: bool
+    changed: Sequence[tuple[Trial, dict[str, Any]]],
+    curves: Mapping[int, dict[int, float | None]],
 ) -> list[TrialSnapshot]:
-    changed = trials.changed_since(connection, study_id, revision)
-    wanted = [
-        trial.number for trial, _ in changed if not for_sampling or trial.state is TrialState.PRUNED
-    ]
-    curves = reports.curves_of(connection, study_id, wanted) if wanted else {}
     return [
         TrialSnapshot(
             number=trial.number,

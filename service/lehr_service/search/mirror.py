@@ -177,7 +177,8 @@ class Mirror:
             if known.intermediate_values.get(step) != value:
                 memory.set_trial_intermediate_value(number, step, value)
         if trial.state.is_finished:
-            values = final_values(trial.state, trial.values, trial.reports, self._objectives)
+            reports = memory.get_trial(number).intermediate_values
+            values = final_values(trial.state, trial.values, reports, self._objectives)
             memory.set_trial_state_values(number, optuna_state(trial), values)
 
     def enqueue(self, fixed_params: Mapping[str, Any]) -> int:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, tuple_
 
 from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.tables import checkpoints, reports
 
 _INSERT = insert(reports)
+_SINCE = (
+    select(reports.c.trial, reports.c.step, reports.c.value)
+    .where(reports.c.study_id == bindparam("study_id"), reports.c.revision > bindparam("revision"))
+    .order_by(reports.c.attempt)
+)
 
 
 def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -94,6 +99,17 @@ def curves_of(
     for trial, step, value in connection.execute(query.order_by(reports.c.attempt)).all():
         if trial in found:
             found[trial][step] = value
+    return found
+
+
+def values_since(
+    connection: Connection, study_id: int, revision: int
+) -> dict[int, dict[int, float | None]]:
+    """Values reported after a revision, by trial and step."""
+    found: dict[int, dict[int, float | None]] = {}
+    asked = {"study_id": study_id, "revision": revision}
+    for trial, step, value in connection.execute(_SINCE, asked).all():
+        found.setdefault(trial, {})[step] = value
     return found
 
 

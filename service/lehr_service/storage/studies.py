@@ -21,6 +21,7 @@ _UNSTORED = {"id", "definition"}
 _STUDIES = select(*(column for column in studies.c if column.name != "attrs"))
 _BY_NAME = _STUDIES.where(studies.c.name == bindparam("name"))
 _BY_ID = _STUDIES.where(studies.c.id == bindparam("id"))
+_ATTRS = select(studies.c.attrs).where(studies.c.id == bindparam("id"))
 _LOCK = _BY_ID.with_for_update()
 _ACTIVE = _STUDIES.where(studies.c.state == StudyState.ACTIVE.value)
 
@@ -46,8 +47,7 @@ def lock(connection: Connection, study_id: int) -> Study | None:
 
 def attrs(connection: Connection, study_id: int) -> dict[str, Any]:
     """Optuna's system attributes of the study."""
-    query = select(studies.c.attrs).where(studies.c.id == study_id)
-    return dict(connection.execute(query).scalar_one())
+    return dict(connection.execute(_ATTRS, {"id": study_id}).scalar_one())
 
 
 def save(

@@ -32,6 +32,11 @@ _COLUMNS = [c for c in trials.c if c.name not in ("id", "study_id", "attrs")]
 
 
 _INSERT = insert(trials)
+_SINCE = (
+    select(*_COLUMNS, trials.c.attrs)
+    .where(trials.c.study_id == bindparam("study_id"), trials.c.revision > bindparam("revision"))
+    .order_by(trials.c.number)
+)
 _GET = select(*_COLUMNS).where(
     trials.c.study_id == bindparam("study_id"), trials.c.number == bindparam("number")
 )
@@ -212,13 +217,9 @@ def changed_since(
     connection: Connection, study_id: int, revision: int
 ) -> list[tuple[Trial, dict[str, Any]]]:
     """Trials changed after a revision, by number, each with its Optuna attributes."""
-    query = (
-        select(*_COLUMNS, trials.c.attrs)
-        .where(trials.c.study_id == study_id, trials.c.revision > revision)
-        .order_by(trials.c.number)
-    )
     found = []
-    for row in connection.execute(query).all():
+    asked = {"study_id": study_id, "revision": revision}
+    for row in connection.execute(_SINCE, asked).all():
         values = dict(row._mapping)
         attrs = values.pop("attrs")
         found.append((_from(values), attrs))

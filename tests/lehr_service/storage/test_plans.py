@@ -115,6 +115,7 @@ def hot_queries(study_id):
         "last_step": ("reports", lambda c: reports.last_step(c, one)),
         "report": ("reports", lambda c: reports.get(c, one, 1)),
         "curve": ("reports", lambda c: reports.curve(c, study_id, 3)),
+        "values_since": ("reports", lambda c: reports.values_since(c, study_id, 148)),
         "curves_of": ("reports", lambda c: reports.curves_of(c, study_id, [3, 4])),
         "worker": ("workers", lambda c: workers.get(c, me)),
         "heard": ("workers", lambda c: workers.heard(c, me, 1.0, 2.0)),
