@@ -117,6 +117,9 @@ def test_history_and_slices_hold_what_the_trials_hold(eventful):
     slices = plot(eventful, "slice", params="learning_rate").data
     rates = {t["number"]: t["params"][f"{t['params']['optimizer']}.learning_rate"] for t in trials}
     assert sorted(slices[0].x) == pytest.approx(sorted(rates.values()))
+    lines = [d for d in plot(eventful, "parallel_coordinate").data if d.mode == "lines"]
+    assert len(lines) == len(values)
+    assert max(lines, key=lambda line: line.y[0]).line.color == "rgb(221, 107, 32)", "the best"
     choices = plot(eventful, "slice", params="optimizer")
     assert set(choices.data[0].x) == set(choices.layout.xaxis.categoryarray) == {"sgd", "adam"}
 

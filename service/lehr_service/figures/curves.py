@@ -63,6 +63,7 @@ def learning_curves(
                 "type": "log",
                 "anchor": "x2",
                 "exponentformat": "power",
+                "minorloglabels": "none",
             },
             "hovermode": "closest",
             "legend": {"title": {"text": "schedule"}},

@@ -23,6 +23,8 @@ LEARNING_RATE = "learning_rate"
 
 _SLICES = 12  # pictures beside each other
 _MARKED = 50  # up to so many values of a distribution have a mark each
+_WORST_TO_BEST: list[list[Any]] = [[0.0, "#9fb8cc"], [0.6, "#4a8fc2"], [1.0, "#dd6b20"]]
+"""Colours of lines by value, to be told apart on white and on black."""
 _TO_COMPARE = 2  # parameters of a contour
 _SINGLE_TICKS = 10  # up to this number of trials each has its tick, and none is between them
 
@@ -154,11 +156,24 @@ def _history(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
 
 def _parallel(study: optuna.Study, name: str, params: list[str] | None) -> Any:
     from optuna.visualization import plot_parallel_coordinate
+    from plotly.colors import sample_colorscale
 
     shown = params or _common(study)
     if not shown:
         raise SearchError("no parameter is searched in every trial")
-    return plot_parallel_coordinate(study, params=shown, target_name=name)
+    figure = plot_parallel_coordinate(study, params=shown, target_name=name)
+    scale = _WORST_TO_BEST
+    if study.directions[0] == optuna.study.StudyDirection.MINIMIZE:
+        scale = [[1.0 - share, colour] for share, colour in reversed(scale)]
+    for data in figure.data:
+        if data.mode == "lines":
+            height = min(max(data.y[0], 0.0), 1.0)  # on the axis of the value, which is the first
+            data.line.color = sample_colorscale(scale, height)[0]
+        else:
+            data.marker.update(colorscale=scale, reversescale=False)
+    for note in figure.layout.annotations:
+        note.font.color = None  # that of the page
+    return figure
 
 
 def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:

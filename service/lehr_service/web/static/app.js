@@ -261,7 +261,7 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function themed(layout, element, data) {
+function themed(layout, element) {
   const narrow = element.clientWidth < 640;
   const axis = {
     gridcolor: colour("--grid"), linecolor: colour("--line"), zerolinecolor: colour("--grid"),
@@ -289,9 +289,8 @@ function themed(layout, element, data) {
     page.yaxis2 = { ...page.yaxis2, domain: [0, 0.42] };
   }
   const beside = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name)).length;
-  const across = Math.max(beside > 2 ? beside : 0, ...data.map((trace) => trace.dimensions?.length ?? 0));
-  if (across) page.width = Math.max(element.clientWidth, (beside > 2 ? 200 : 130) * across);
-  if (data.some((trace) => trace.dimensions)) page.margin = { ...page.margin, l: 80, t: 60 };
+  const wanted = beside > 2 ? 200 * beside : 110 * (layout.xaxis?.tickvals?.length ?? 0);
+  if (wanted > element.clientWidth) page.width = wanted;
   for (const box of all("[data-log]", element.closest(".plot-box") ?? document.createElement("p"))) {
     const name = box.dataset.log === "y" ? "yaxis" : "yaxis2";
     if (page[name] || name === "yaxis") {
@@ -302,17 +301,13 @@ function themed(layout, element, data) {
   return page;
 }
 
-// Scales run from light to dark: on a dark page the best would be what is hardest to see.
+// Marks run from light to dark: on a dark page the last would be what is hardest to see.
 function themedData(data) {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const text = { color: colour("--ink"), size: 12 };
+  if (!matchMedia("(prefers-color-scheme: dark)").matches) return data;
   return data.map((trace) => {
-    const shown = { ...trace };
-    for (const part of ["line", "marker"]) {
-      const scale = trace[part];
-      if (dark && scale?.colorscale) shown[part] = { ...scale, reversescale: !scale.reversescale };
-    }
-    return trace.type === "parcoords" ? { ...shown, tickfont: text, labelfont: text, rangefont: text } : shown;
+    const { marker } = trace;
+    if (!marker?.colorscale || trace.hoverinfo === "skip") return trace;
+    return { ...trace, marker: { ...marker, reversescale: !marker.reversescale } };
   });
 }
 
@@ -339,7 +334,7 @@ async function paint(element, figure) {
     return;
   }
   const first = !element.classList.contains("js-plotly-plot");
-  await Plotly.react(element, themedData(figure.data), themed(figure.layout, element, figure.data), CONFIG);
+  await Plotly.react(element, themedData(figure.data), themed(figure.layout, element), CONFIG);
   if (first) {
     element.on("plotly_click", ({ points: [point] }) => {
       const number = point.data.meta?.trial ?? (typeof point.customdata === "number" ? point.customdata : undefined);
