@@ -23,7 +23,7 @@ LEARNING_RATE = "learning_rate"
 
 _SLICES = 12  # pictures beside each other
 _MARKED = 50  # up to so many values of a distribution have a mark each
-_WORST_TO_BEST = ((0.0, "#9fb8cc"), (0.6, "#4a8fc2"), (1.0, "#dd6b20"))
+_WORST_TO_BEST: list[list[Any]] = [[0.0, "#9fb8cc"], [0.6, "#4a8fc2"], [1.0, "#dd6b20"]]
 """Colours of lines by value, to be told apart on white and on black."""
 _TO_COMPARE = 2  # parameters of a contour
 _SINGLE_TICKS = 10  # up to this number of trials each has its tick, and none is between them
@@ -162,9 +162,9 @@ def _parallel(study: optuna.Study, name: str, params: list[str] | None) -> Any:
     if not shown:
         raise SearchError("no parameter is searched in every trial")
     figure = plot_parallel_coordinate(study, params=shown, target_name=name)
-    scale: tuple[tuple[float, str], ...] = _WORST_TO_BEST
+    scale = _WORST_TO_BEST
     if study.directions[0] == optuna.study.StudyDirection.MINIMIZE:
-        scale = tuple((1.0 - share, colour) for share, colour in reversed(scale))
+        scale = [[1.0 - share, colour] for share, colour in reversed(scale)]
     for data in figure.data:
         if data.mode == "lines":
             height = min(max(data.y[0], 0.0), 1.0)  # on the axis of the value, which is the first
