@@ -21,7 +21,7 @@ from .scene import Postgres, Scene, Sqlite
 
 pytestmark = pytest.mark.system
 
-SECONDS = float(os.environ.get("LEHR_STRESS_SECONDS", "40"))
+SECONDS = float(os.environ.get("LEHR_STRESS_SECONDS", "20"))
 FIRST_SEED = int(os.environ.get("LEHR_STRESS_SEED", "7"))
 SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("LEHR_STRESS_SEEDS", "1")))
 PROCESSES = 4  # of 16 workers
