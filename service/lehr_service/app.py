@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,9 @@ _TAGS = [
     {"name": "health", "description": "for whoever watches the server"},
 ]
 _LONGEST_SWEEP_SECONDS = 1.0
+# A lane's thread gives the interpreter away with each call of the database, and by Python's default
+# waits up to 5 ms to have it back while requests come in: a tenth fewer trials with 16 workers.
+_SWITCH_SECONDS = 0.0005
 
 
 def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
@@ -241,6 +245,7 @@ def check_reach(settings: Settings) -> None:
 def run(settings: Settings, listener: socket.socket | None = None) -> None:
     """Run one server process until it is told to stop, on a socket of its own or a given one."""
     check_reach(settings)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     app = create_app(settings)
     config = uvicorn.Config(
         app,

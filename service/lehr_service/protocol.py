@@ -16,6 +16,34 @@ _TOO_LARGE = (
 )
 
 
+class JoinedWrites:
+    """A transport that sends what is written in one turn of the loop at once.
+
+    The head of an answer and its body are written apart: two calls of the system, and two packets.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held.append(data)
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+
+
 class PatientProtocol(HttpToolsProtocol):
     """Closes connections whose headers do not end after 64 KiB, or within 30 seconds.
 
@@ -26,7 +54,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._unfinished = 0  # bytes of headers that have not ended
         self._in_headers = False
         self._deadline: asyncio.TimerHandle | None = None
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
