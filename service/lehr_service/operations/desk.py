@@ -256,12 +256,7 @@ class Desk:
             trials.save_attrs(self.unflushed, self.study.id, old, self.revision)
         if self.study is not self._found or changes.trials or changes.study is not None:
             self.study = replace(self.study, revision=self.revision)
-            studies.save(
-                self.unflushed,
-                self.study,
-                with_definition=self.study.definition is not self._found.definition,
-                study_attrs=changes.study,
-            )
+            studies.save(self.unflushed, self.study, self._found, study_attrs=changes.study)
         # In one order everywhere: two lanes that hear two workers must not wait for each other.
         if self.heard:
             workers.all_heard(self.unflushed, sorted(self.heard), self.now, self.deadline)

@@ -53,13 +53,18 @@ def attrs(connection: Connection, study_id: int) -> dict[str, Any]:
 def save(
     connection: Connection,
     study: Study,
+    found: Study,
     *,
-    with_definition: bool,
     study_attrs: Mapping[str, Any] | None,
 ) -> None:
-    """Write a study; its definition and its Optuna attributes only where they changed."""
-    values: dict[str, Any] = {k: v for k, v in vars(study).items() if k not in _UNSTORED}
-    if with_definition:
+    """Write what of a study is not as it was found; Optuna's attributes where there are any."""
+    before = vars(found)
+    values: dict[str, Any] = {
+        name: value
+        for name, value in vars(study).items()
+        if name not in _UNSTORED and value != before[name]
+    }
+    if study.definition is not found.definition:
         values["definition"] = json.dumps(dump(study.definition))
     if study_attrs is not None:
         values["attrs"] = dict(study_attrs)
