@@ -122,8 +122,8 @@ class Guard:
         if who is LOOPBACK:
             _check_host(headers)
         scope[WHO] = who
-        is_own = found is not None and found.least is Least.ADMIN  # an admin may end the own token
-        if is_known and not is_own:
+        may_end_own = found is not None and found.least is Least.ADMIN  # the token that it came with
+        if is_known and not may_end_own:
             answer.while_valid(here.keyring, who)
         if found is None:
             return
