@@ -122,7 +122,7 @@ class Guard:
         if who is LOOPBACK:
             _check_host(headers)
         scope[WHO] = who
-        may_end_own = found is not None and found.least is Least.ADMIN  # the token that it came with
+        may_end_own = found is not None and found.least is Least.ADMIN  # the own token
         if is_known and not may_end_own:
             answer.while_valid(here.keyring, who)
         if found is None:
