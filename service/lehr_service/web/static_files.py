@@ -18,7 +18,7 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_OURS = ("app.js", "style.css", "icon.svg")
+_OURS = ("app.js", "figures.js", "style.css", "icon.svg")
 _PACKAGED = {  # files that Python packages bring along, so that pages need no other server
     "plotly.min.js": ("plotly", "package_data"),
     "swagger-ui-bundle.js": ("fastapi_swagger", "resources"),

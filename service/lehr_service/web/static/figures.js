@@ -1,0 +1,144 @@
+"use strict";
+// Figures, drawn by Plotly in the colours of the page; app.js says when.
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function themed(layout, element) {
+  const narrow = element.clientWidth < 640;
+  const axis = {
+    gridcolor: colour("--grid"), linecolor: colour("--line"), zerolinecolor: colour("--grid"),
+    automargin: true,
+  };
+  const page = {
+    ...layout,
+    autosize: true,
+    template: { layout: {
+      xaxis: axis, yaxis: axis, colorway: ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"],
+      hoverlabel: { align: "left" },
+    } },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { ...layout.font, color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
+    width: undefined,
+    height: narrow && layout.xaxis2 ? 720 : 460,
+    margin: { l: 60, r: 20, t: layout.title?.text ? 44 : 16, b: 50 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", ...layout.legend },
+  };
+  if (narrow && layout.yaxis2 && layout.xaxis2 && layout.yaxis2.anchor === "x2") {
+    page.xaxis = { ...page.xaxis, domain: [0, 1] };
+    page.xaxis2 = { ...page.xaxis2, domain: [0, 1] };
+    page.yaxis = { ...page.yaxis, domain: [0.58, 1] };
+    page.yaxis2 = { ...page.yaxis2, domain: [0, 0.42] };
+  }
+  const beside = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name)).length;
+  const wanted = beside > 2 ? 200 * beside : 110 * (layout.xaxis?.tickvals?.length ?? 0);
+  if (wanted > element.clientWidth) page.width = wanted;
+  for (const box of all("[data-log]", element.closest(".plot-box") ?? document.createElement("p"))) {
+    const name = box.dataset.log === "y" ? "yaxis" : "yaxis2";
+    if (page[name] || name === "yaxis") {
+      const type = box.checked ? "log" : (layout[name]?.type === "log" ? "linear" : layout[name]?.type);
+      page[name] = { ...page[name], ...(type ? { type } : {}) };
+    }
+  }
+  return page;
+}
+
+// Marks run from light to dark: on a dark page the last would be what is hardest to see.
+function themedData(data) {
+  if (!matchMedia("(prefers-color-scheme: dark)").matches) return data;
+  return data.map((trace) => {
+    const { marker } = trace;
+    if (!marker?.colorscale || trace.hoverinfo === "skip") return trace;
+    return { ...trace, marker: { ...marker, reversescale: !marker.reversescale } };
+  });
+}
+
+const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+
+async function draw(element) {
+  if (!element.isConnected || document.hidden) return;
+  let figure;
+  try {
+    figure = await call("GET", element.dataset.plot);
+  } catch (error) {
+    element.replaceChildren(make("p", { class: "error" }, error.message));
+    return;
+  }
+  await paint(element, figure);
+}
+
+async function paint(element, figure) {
+  if (!element.classList.contains("js-plotly-plot")) element.replaceChildren();
+  if (!figure.data.length) {
+    if (element.classList.contains("js-plotly-plot")) Plotly.purge(element);
+    const text = figure.layout.annotations?.[0]?.text ?? "nothing to show yet";
+    element.replaceChildren(make("p", { class: "empty" }, `${text}.`));
+    return;
+  }
+  const first = !element.classList.contains("js-plotly-plot");
+  await Plotly.react(element, themedData(figure.data), themed(figure.layout, element), CONFIG);
+  if (first) {
+    element.on("plotly_click", ({ points: [point] }) => {
+      const number = point.data.meta?.trial ?? (typeof point.customdata === "number" ? point.customdata : undefined);
+      const study = element.dataset.plot.split("/")[3];
+      if (number !== undefined && study) location.assign(`/studies/${study}/trials/${number}`);
+    });
+  }
+  element.dataset.drawn = "yes";
+}
+
+const drawAll = () => Promise.all(all("[data-plot]").map(draw));
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) all("[data-plot]:not([data-drawn])").forEach(draw);
+});
+
+// Range tests
+
+async function showRangeTests(place) {
+  const said = (text) => place.replaceChildren(make("p", { class: "empty" }, text));
+  let tests;
+  try {
+    tests = (await call("GET", place.dataset.rangeTests)).items;
+  } catch (error) {
+    return said(error.message);
+  }
+  if (!tests.length) {
+    return said("This study has none. Give an optimizer learning_rate: {range_test: {}} to have its bounds found.");
+  }
+  place.replaceChildren();
+  for (const test of tests) await showRangeTest(place, test);
+}
+
+const short = (value) => value.toPrecision(3);
+
+async function showRangeTest(place, { optimizer, state, message, curves, suggestions, bounds, reused_from: from }) {
+  const told = [message, from && `measured by study ${from}`,
+    bounds && `searched: learning rates from ${short(bounds.low)} to ${short(bounds.high)}`].filter(Boolean);
+  place.append(make("h2", {}, `${optimizer} `, make("span", { class: `badge ${state}` }, state)));
+  place.append(...told.map((text) => make("p", {}, text)));
+  if (!curves.length) return;
+  const plot = make("div", { class: "plot", role: "group", "aria-label": `range test of ${optimizer}` });
+  place.append(make("div", { class: "plot-box" }, plot));
+  const data = curves.map((curve) => ({
+    type: "scatter", mode: "lines", name: `seed ${curve.seed}`, x: curve.learning_rates, y: curve.smoothed,
+  }));
+  const across = { yref: "paper", y0: 0, y1: 1 };
+  const shapes = Object.values(suggestions).map(({ mean }) => (
+    { type: "line", ...across, x0: mean, x1: mean, line: { dash: "dot", width: 1.5, color: "#ee6677" } }));
+  if (bounds) {
+    shapes.push({ type: "rect", ...across, x0: bounds.low, x1: bounds.high,
+      fillcolor: "#4477aa", opacity: 0.12, line: { width: 0 } });
+  }
+  const axes = { xaxis: { type: "log", title: { text: "learning rate" }, exponentformat: "power" },
+    yaxis: { title: { text: "smoothed loss of a batch" } } };
+  await paint(plot, { data, layout: { ...axes, shapes } });
+  const rules = Object.entries(suggestions).map(([rule, { low, high, mean }]) => (
+    make("li", {}, `${rule}: ${short(mean)} (${short(low)} to ${short(high)})`)));
+  if (rules.length) {
+    place.append(make("p", {}, "Suggestions (dotted): mean of the seeds, lowest and highest"), make("ul", {}, ...rules));
+  }
+}
