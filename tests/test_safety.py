@@ -77,7 +77,7 @@ def test_no_source_runs_code_from_data():
     assert len(SOURCES) > 150
     found = {}
     for file in SOURCES:
-        is_definitions = file.name == "definitions.py" and file.parent.name == "cli"
+        is_definitions = file.name == "definitions.py" and file.parent.name == "lehr"
         wrong = found_in(file.read_text(), is_definitions)
         if wrong:
             found[str(file.relative_to(PROJECT))] = wrong

@@ -7,13 +7,19 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lehr_service.api.guard import MOST_HEADER_BYTES, MOST_HEADERS
+from lehr_service.errors import HeadersTooLarge
+
 HEADER_BYTES = 64 * 2**10
 HEADER_SECONDS = 30.0
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
+
+def _too_large() -> bytes:
+    body = HeadersTooLarge(MOST_HEADERS, MOST_HEADER_BYTES).answer().model_dump_json().encode()
+    return (
+        b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )
 
 
 class JoinedWrites:
@@ -67,7 +73,7 @@ class PatientProtocol(HttpToolsProtocol):
             return
         self._unfinished += len(data)
         if self._unfinished > HEADER_BYTES:
-            self.transport.write(_TOO_LARGE)
+            self.transport.write(_too_large())
             self.transport.close()
         elif self._deadline is None:
             self._await_headers()

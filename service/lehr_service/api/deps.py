@@ -161,7 +161,7 @@ TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 WorkerId = Annotated[str, Path(), AfterValidator(_worker_id)]
 
 
-_ANYWHERE = (401, 403, 422, 429, 503)
+_ANYWHERE = (401, 403, 422, 429, 431, 503)
 # FastAPI builds a validator for every model of every route, before the first answer: one will do.
 _SCHEMA = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
 _REFUSAL: dict[str, Any] = {"content": {"application/json": {"schema": _SCHEMA}}}

@@ -39,8 +39,8 @@ COOKIE = "lehr_token"
 Headers = Mapping[str, str]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_MOST_HEADERS = 100
-_HEADER_BYTES = 32 * 2**10
+MOST_HEADERS = 100
+MOST_HEADER_BYTES = 32 * 2**10
 _SIGN_IN_BYTES = 4 * 2**10  # a body that is read before anybody is known
 
 
@@ -203,8 +203,8 @@ def _check_size(scope: Scope) -> None:
     headers = scope["headers"]
     size = sum(len(name) + len(value) for name, value in headers)
     size += len(scope.get("raw_path") or b"") + len(scope["query_string"])
-    if len(headers) > _MOST_HEADERS or size > _HEADER_BYTES:
-        raise HeadersTooLarge(_MOST_HEADERS, _HEADER_BYTES)
+    if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+        raise HeadersTooLarge(MOST_HEADERS, MOST_HEADER_BYTES)
 
 
 @lru_cache(maxsize=256)
