@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from lehr.cli import render
 from lehr.cli.connect import needs_extra
 from lehr.cli.local import DatabaseUrl, Home, settings_of
 
@@ -32,7 +33,8 @@ def upgrade(as_json: AsJson = False, database_url: DatabaseUrl = None, home: Hom
         from lehr_service.operations import upkeep
 
         settings = settings_of(database_url, home)
-        done = upkeep.upgrade(settings)
+        with render.busy("upgrading the database"):
+            done = upkeep.upgrade(settings)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     elif done.before == done.after:
@@ -54,7 +56,8 @@ def check(as_json: AsJson = False, database_url: DatabaseUrl = None, home: Home 
         from lehr_service.operations import upkeep
 
         settings = settings_of(database_url, home)
-        found = upkeep.check(settings)
+        with render.busy("reading every trial and report"):
+            found = upkeep.check(settings)
     if as_json:
         findings = [asdict(finding) for finding in found.findings]
         facts = {"schema": found.schema, "needed": found.needed, "findings": findings}
@@ -88,7 +91,8 @@ def backup(
 
         settings = settings_of(database_url, home)
         try:
-            size = upkeep.backup(settings, file.absolute())
+            with render.busy("copying the database"):
+                size = upkeep.backup(settings, file.absolute())
         except upkeep.BackupFailed as error:
             by_hand = upkeep.command(settings, file.absolute())
             does = f"; where it is, run: {shlex.join(by_hand)}" if by_hand else ""

@@ -123,7 +123,7 @@ def export(
     Example: lehr study export fashion-cnn -f optuna -o fashion.db
     """
     file = output or Path(f"{name}.{_ENDINGS[form]}")
-    with connected(server, token) as client:
+    with connected(server, token) as client, render.busy(f"exporting {name}"):
         write_bytes(client.export(name, form), file)
     say_written(file, as_json)
 

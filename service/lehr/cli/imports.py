@@ -47,7 +47,7 @@ def import_(
     with needs_extra("study import", "service"):
         from lehr_service.search.errors import SearchError
         from lehr_service.search.imports import best_points
-    with connected(server, token) as client:
+    with connected(server, token) as client, render.busy(f"importing from {study}"):
         try:
             points = best_points(storage, study, best)
         except SearchError as error:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lehr.cli import render
 from lehr.cli.connect import AsJson, Server, StudyName, Token, connected
 from lehr.cli.home import say_written, write_bytes
 from lehr.client import Client
@@ -57,7 +58,7 @@ def plot(
     if ending not in _ENDINGS:
         said = f"{ending or 'no ending'} is none of {', '.join(_ENDINGS)}"
         raise typer.BadParameter(f"cannot write {output}: {said}", param_hint="--output")
-    with connected(server, token) as client:
+    with connected(server, token) as client, render.busy(f"drawing {kind} of {name}"):
         figure = client.plot(name, kind, params=(params or "").split(","))
         title = f"{name}: {kind.replace('_', ' ')}"
         if ending == ".json":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -212,6 +213,17 @@ def study_sheet(study: Study) -> Table:
         lines.append(("best", f"{values(study.best)} (trial {study.best.number})"))
         lines.append(("", params(study.best.params)))
     return sheet(lines)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Says on standard error what takes its time, while a person looks on."""
+    shown = Console(stderr=True)
+    if not shown.is_terminal:
+        yield
+        return
+    with shown.status(what):
+        yield
 
 
 def trial_sheet(trial: TrialDetails) -> Table:

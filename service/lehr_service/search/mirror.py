@@ -16,12 +16,12 @@ from optuna.trial import TrialState as OptunaState
 
 from lehr.wire.space import Searched, SearchSpace, narrowed, resolve, searched
 from lehr.wire.studies import StudyDefinition
-from lehr.wire.trials import AUDITED, TrialState
+from lehr.wire.trials import TrialState
 from lehr_service.search.ahead import Suggestion
 from lehr_service.search.errors import SearchError
-from lehr_service.search.forecast import ForecastPruner
+from lehr_service.search.judge import Judge
 from lehr_service.search.memory import Memory
-from lehr_service.search.pruners import Decision, build_pruner, explain, prepare
+from lehr_service.search.pruners import Decision, prepare
 from lehr_service.search.quiet import quiet
 from lehr_service.search.samplers import FINITE, avoids_failures, build_sampler
 from lehr_service.search.snapshots import (
@@ -82,7 +82,7 @@ class Mirror:
         self._seed = seed
         self._see(definition.space)
         self._objectives = len(definition.goals)
-        self._pruner = build_pruner(definition)
+        self._judge = Judge(definition)
         self._avoids = avoids_failures(definition)
         self._points: set[tuple[Any, ...]] = set()
         finite = definition.sampler["name"] in FINITE
@@ -105,10 +105,10 @@ class Mirror:
             study_name=self._name,
             directions=[goal.direction for goal in self._definition.goals],
             sampler=RandomSampler(seed=0),
-            pruner=self._pruner,
+            pruner=self._judge.pruner,
         )
         self._study_id = self._memory.get_study_id_from_name(self._name)
-        prepare(self._pruner, self._study)
+        prepare(self._judge.pruner, self._study)
 
     def load(self, trials: Iterable[TrialSnapshot], study_attrs: Mapping[str, Any]) -> None:
         """Take over what the database knows: all of it, or what is newer than before.
@@ -333,29 +333,7 @@ class Mirror:
 
         Not idempotent: some pruners note that they judged. Raises SearchError where one fails.
         """
-        name = self._definition.pruner["name"]
-        if name == "none" or self._objectives > 1:
-            return Decision("continue", "no pruner judges this study")
-        trial = self._reported(number)
-        try:
-            with quiet():
-                if isinstance(self._pruner, ForecastPruner):
-                    return self._forecast(self._pruner, trial)
-                if self._pruner.prune(self._study, trial):
-                    return Decision("prune", explain(self._definition, self._study, trial))
-        except Exception as error:
-            raise SearchError(f"the pruner {name} failed: {error}") from error
-        return Decision("continue", f"the {name} pruner lets it go on at step {trial.last_step}")
-
-    def _forecast(self, pruner: ForecastPruner, trial: FrozenTrial) -> Decision:
-        reason = pruner.reason(self._study, trial)
-        if reason is None:
-            return Decision("continue", f"the forecast lets it go on at step {trial.last_step}")
-        if not pruner.is_audited(trial):
-            return Decision("prune", f"forecast: {reason}")
-        if AUDITED not in trial.system_attrs:
-            self._memory.set_trial_system_attr(trial.number, AUDITED, trial.last_step)
-        return Decision("continue", f"goes on for the audit; forecast: {reason}")
+        return self._judge.decide(self._study, self._memory, self._reported(number))
 
     def _reported(self, number: int) -> FrozenTrial:
         """The trial up to its last reported step: an earlier attempt may have come further."""
