@@ -68,7 +68,9 @@ def _draw_line(axes: Any, line: Mapping[str, Any]) -> None:
     points = line["x"], [_number(value) for value in line["y"]]
     if line["mode"] == "markers":
         shape = "x" if line["marker"].get("symbol") == "x" else "."
-        axes.scatter(*points, c=line["marker"]["color"], marker=shape, zorder=4, label=label)
+        axes.scatter(*points, c=line["marker"]["color"], marker=shape, zorder=4)
+        if label:  # in the legend they have no schedule's colour
+            axes.scatter([], [], c="0.3", marker=shape, label=label)
         return
     style = line["line"]
     axes.plot(
