@@ -193,7 +193,7 @@ def _check_origin(scope: Scope, headers: Headers) -> None:
 
 
 def _headers(scope: Scope) -> Headers:
-    """By name; of those given twice the first."""
+    """By name; of those given twice the first. Starlette's look through all for each name."""
     pairs = reversed(scope["headers"])
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
 
