@@ -34,6 +34,7 @@ from lehr_service.search.snapshots import (
     optuna_state,
 )
 from lehr_service.search.space import count_points, decode, distribution, encode_all, suggest
+from lehr_service.search.tpe import Recall, Recalling
 
 __all__ = ["Asked", "Changes", "Decision", "Mirror", "TrialSnapshot", "narrowing"]
 
@@ -99,6 +100,7 @@ class Mirror:
 
     def _begin(self) -> None:
         self._memory = Memory()
+        self._recall = Recall() if Recalling.is_possible() else None
         # This sampler never samples: `ask` puts the one for its trial in its place.
         self._study = optuna.create_study(
             storage=self._memory,
@@ -226,7 +228,8 @@ class Mirror:
         own = self._memory.size if number is None else number
         known = dict(self._memory.get_study_system_attrs(self._study_id))
         with self._undone_on_failure():
-            params = self._sample(build_sampler(self._definition, self._seed, serial), number)
+            sampler = build_sampler(self._definition, self._seed, serial, self._recall)
+            params = self._sample(sampler, number)
         now = self._memory.get_study_system_attrs(self._study_id)
         attrs = self._memory.get_trial_system_attrs(own)
         return Suggestion(

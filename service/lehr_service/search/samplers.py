@@ -8,22 +8,19 @@ the same whoever builds it; all else that a sampler remembers stands in trials a
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from typing import Any
 
 from optuna import samplers
 from optuna.samplers import BaseSampler, nsgaii
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
 
 from lehr.wire.space import searched
 from lehr.wire.studies import StudyDefinition
 from lehr_service.search.errors import SearchError
 from lehr_service.search.quiet import quiet
 from lehr_service.search.space import candidates
+from lehr_service.search.tpe import CompleteGoodSet, Recall, Recalling
 
-_LARGEST_GOOD_SET = 25  # as in Optuna
 FINITE = ("grid", "brute_force")
 OURS = ("name", "seed", "ask_ahead", "stale_after", "max_history")  # not Optuna's
 
@@ -34,28 +31,6 @@ _CROSSOVERS: dict[str, Callable[[], Any]] = {
     "vsbx": nsgaii.VSBXCrossover,
     "undx": nsgaii.UNDXCrossover,
 }
-
-
-class CompleteGoodSet(samplers.TPESampler):  # type: ignore[misc]
-    """TPE that calls a tenth of the complete trials good, and no pruned trial.
-
-    Optuna's takes a tenth of the complete and the pruned ones together, and pruned ones last: where
-    most trials are pruned, nearly every complete one is good, and the estimate says little. Without
-    pruned trials both are the same. Its ``gamma`` is the one public way to say so; the deprecation
-    of that argument names nothing to take its place.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        self._complete = 0
-        super().__init__(gamma=lambda finished: self._good(), **options)
-
-    def _good(self) -> int:
-        return min(math.ceil(0.1 * self._complete), _LARGEST_GOOD_SET)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        states = (TrialState.COMPLETE,)
-        self._complete = len(study.get_trials(deepcopy=False, states=states))
-        super().before_trial(study, trial)
 
 
 def avoids_failures(definition: StudyDefinition) -> bool:
@@ -76,9 +51,12 @@ def trial_seed(seed: int, number: int) -> int:
     return int.from_bytes(digest, "big")
 
 
-def build_sampler(definition: StudyDefinition, seed: int, number: int) -> BaseSampler:
+def build_sampler(
+    definition: StudyDefinition, seed: int, number: int, recall: Recall | None = None
+) -> BaseSampler:
     """The sampler for one trial of a study whose seed is ``seed``.
 
+    ``recall`` is what the one before has estimated of the same study, which TPE can use.
     Raises SearchError where the options do not go together or a package is not installed.
     """
     name = definition.sampler["name"]
@@ -89,6 +67,8 @@ def build_sampler(definition: StudyDefinition, seed: int, number: int) -> BaseSa
     }
     try:
         with quiet():
+            if name == "tpe" and recall is not None:
+                return _tpe(definition, options, seed, trial_seed(seed, number), recall)
             return _BUILDERS[name](definition, options, seed, trial_seed(seed, number))
     except ImportError as error:
         raise SearchError(
@@ -101,12 +81,20 @@ def build_sampler(definition: StudyDefinition, seed: int, number: int) -> BaseSa
 Options = dict[str, Any]
 
 
-def _tpe(definition: StudyDefinition, options: Options, seed: int, own: int) -> BaseSampler:
+def _tpe(
+    definition: StudyDefinition,
+    options: Options,
+    seed: int,
+    own: int,
+    recall: Recall | None = None,
+) -> BaseSampler:
     multivariate = options.pop("multivariate", True)
     counted = options.pop("good_set", "complete") == "complete" and len(definition.goals) == 1
     defaults = {"group": multivariate, "constant_liar": True}
-    kind = CompleteGoodSet if counted else samplers.TPESampler
-    return kind(seed=own, multivariate=multivariate, **(defaults | options))
+    given = {"seed": own, "multivariate": multivariate} | defaults | options
+    if not counted:
+        return samplers.TPESampler(**given)
+    return CompleteGoodSet(**given) if recall is None else Recalling(recall, **given)
 
 
 def _random(definition: StudyDefinition, options: Options, seed: int, own: int) -> BaseSampler:

@@ -17,7 +17,7 @@ from optuna import pruners, samplers
 
 from lehr_service.search import Mirror
 from lehr_service.search.forecast import ForecastPruner
-from lehr_service.search.samplers import CompleteGoodSet
+from lehr_service.search.tpe import CompleteGoodSet
 
 from .stories import (
     CONDITIONAL,

@@ -11,6 +11,7 @@ from optuna.trial import create_trial
 from lehr.wire.trials import TrialState
 from lehr_service.search import Mirror, Suggestion, is_stale, most_ahead
 from lehr_service.search.ahead import MOST_AHEAD
+from lehr_service.search.samplers import build_sampler
 from lehr_service.search.thinning import Thinned
 
 from .stories import CONDITIONAL, SEED, define
@@ -131,16 +132,74 @@ def test_a_short_history_is_kept_whole_and_new_trials_are_seen_at_once():
         assert thinned.of(trials[:count])[-1] is trials[count - 1]
 
 
-def test_scipys_logarithm_is_tpes_to_rounding(monkeypatch):
+def test_scipys_normal_distribution_is_tpes_to_rounding(monkeypatch):
     from optuna.samplers._tpe import _truncnorm
 
     from lehr_service.search import hasten
 
-    own = _truncnorm._log_ndtr
-    monkeypatch.setattr(_truncnorm, "_log_ndtr", own)  # undoes what hasten does
+    own = {name: getattr(_truncnorm, name) for name in ("_ndtr", "_log_ndtr")}
+    for name, function in own.items():
+        monkeypatch.setattr(_truncnorm, name, function)  # undoes what hasten does
     assert hasten()
     points = np.concatenate([-np.logspace(-8, 2.3, 500), np.logspace(-8, 1.5, 500)])
-    np.testing.assert_allclose(_truncnorm._log_ndtr(points), own(points), rtol=1e-9, atol=1e-15)
+    for name, function in own.items():
+        found = getattr(_truncnorm, name)
+        assert found is not function
+        np.testing.assert_allclose(found(points), function(points), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("liar", "direction", "history"),
+    [(True, "minimize", 0), (True, "maximize", 25), (False, "minimize", 25)],
+)
+def test_what_is_kept_of_estimates_changes_no_suggestion(liar, direction, history):
+    """Trials run, report, are pruned, fail and finish in any order; batches of several asks."""
+    objective = {"metric": "loss", "direction": direction}
+    fields = {"objective": objective, "sampler": TPE | {"constant_liar": liar}}
+    recalling, usual = (Mirror(define(CONDITIONAL, **fields), "s", SEED) for _ in range(2))
+    usual._recall = None
+    for mirror in (recalling, usual):
+        mirror.thin(history)
+    luck, running, suggested, serial = random.Random(5), [], 0, 100
+    while recalling.size < 50:
+        if len(running) < 8:
+            for mirror in (recalling, usual):
+                with mirror.pretending([]):
+                    made = [mirror.ask_ahead(serial + i) for i in range(2)]
+                if mirror is recalling:
+                    expected = made
+            assert [m.params for m in made] == [m.params for m in expected]
+            suggested, serial = suggested + len(made), serial + 10
+            numbers = {m.adopt(made[-1]).number for m in (recalling, usual)}
+            running += [numbers.pop()]
+        else:
+            number = running.pop(luck.randrange(len(running)))
+            value = luck.random()
+            state = luck.choices(list(ENDS), ENDS.values())[0]
+            values = [value] if state is TrialState.COMPLETE else None
+            for mirror in (recalling, usual):
+                mirror.report(number, luck.randrange(1), value)
+                mirror.tell(number, state, values, "error")
+    assert suggested == 100
+    assert recalling._recall.good_densities  # it was used at all
+
+
+ENDS = {TrialState.COMPLETE: 5, TrialState.PRUNED: 4, TrialState.FAIL: 1}
+
+
+def test_a_version_of_optuna_with_other_parts_is_left_alone(monkeypatch):
+    from optuna.samplers import TPESampler
+
+    from lehr_service.search.tpe import CompleteGoodSet, Recalling
+
+    Recalling.is_possible.cache_clear()
+    monkeypatch.delattr(TPESampler, "_compare")
+    mirror = mirror_with(0, sampler=TPE)
+    assert mirror._recall is None
+    monkeypatch.undo()
+    Recalling.is_possible.cache_clear()
+    assert mirror_with(0, sampler=TPE)._recall is not None
+    assert type(build_sampler(mirror._definition, 1, 2, mirror._recall)) is CompleteGoodSet
 
 
 def test_memory_takes_trials_back():

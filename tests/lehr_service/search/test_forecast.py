@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 from lehr_service.search.forecast import CHECKS, ForecastPruner
 from lehr_service.search.memory import Memory
 from lehr_service.search.outlook import Outlook, rates_of
-from lehr_service.search.samplers import CompleteGoodSet
+from lehr_service.search.tpe import CompleteGoodSet
 
 from .stories import define
 
