@@ -158,6 +158,18 @@ def test_the_timeline_has_a_bar_for_every_attempt(eventful):
     assert sum(map(len, bars.values())) == 15
 
 
+def test_a_colour_is_the_same_trial_in_every_slice_and_no_point_is_white(eventful):
+    marks = [data.marker for data in plot(eventful, "slice").data]
+    assert len({len(mark.color) for mark in marks}) > 1, "a parameter that some trials lack"
+    numbers = [
+        t["number"] for t in eventful.get("/v1/studies/study/trials?state=complete").json()["items"]
+    ]
+    assert {(mark.cmin, mark.cmax) for mark in marks} == {(min(numbers), max(numbers))}
+    for mark in marks:
+        shares = [int(colour[i : i + 2], 16) for _, colour in mark.colorscale for i in (1, 3, 5)]
+        assert min(shares[:3]) < 0xB0, "the first trial's colour is hardly seen on white"
+
+
 def test_several_objectives_are_shown_one_by_one_and_as_a_front(http, create, simulated):
     create(http, **SEVERAL, sampler={"name": "random", "seed": 1})
     worker = simulated(http)
@@ -165,6 +177,7 @@ def test_several_objectives_are_shown_one_by_one_and_as_a_front(http, create, si
         worker.complete(worker.claim(), values=values)
     front = plot(http, "pareto_front")
     assert sum(len(points.x) for points in front.data) == 3
+    assert {points.marker.cmax for points in front.data} == {2}
     assert front.layout.xaxis.title.text == "val_accuracy"
     assert sorted(plot(http, "history", metric="size").data[0].y) == [10, 20, 30]
     for kind in KINDS:
