@@ -147,6 +147,23 @@ def test_learning_curves_stand_beside_their_learning_rates(eventful):
     assert len(crosses.x) == sum(trial["state"] == "pruned" for trial in trials) == 1
     two = plot(eventful, "learning_curves", trials="1,3")
     assert {d.meta["trial"] for d in two.data if d.meta} == {1, 3}
+    named = {d.name for d in two.data if d.showlegend is not False}
+    assert named == {trials[number]["params"]["schedule"] for number in (1, 3)}, "no other"
+
+
+def test_curves_say_whose_weights_they_are_of(http, create, simulated):
+    for name, judge, label in (
+        ("averaged", "ema", "val_accuracy (averaged weights)"),
+        ("as-trained", "raw", "val_accuracy"),
+    ):
+        goal = {"metric": "val_accuracy", "direction": "maximize", "judge": judge}
+        create(http, name=name, objective=goal, limits={"max_trials": 1})
+        worker = simulated(http)
+        lease = worker.claim()
+        worker.report(lease, 0, 0.5)
+        worker.complete(lease)
+        for kind in ("learning_curves", "intermediate_values"):
+            assert plot(http, kind, name=name).layout.yaxis.title.text == label
 
 
 def test_the_timeline_has_a_bar_for_every_attempt(eventful):

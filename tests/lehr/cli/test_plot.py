@@ -116,7 +116,7 @@ def test_curves_are_drawn_as_the_server_draws_them(studies, client):
     assert red == green == blue  # a schedule's colour would say that only its trials are pruned
     said = [text.get_text() for text in curves.get_legend().get_texts()]
     assert said == ["pruned", "constant", "cosine"]
-    assert (curves.get_ylabel(), rates.get_yscale()) == ("val_accuracy", "log")
+    assert (curves.get_ylabel(), rates.get_yscale()) == ("val_accuracy (averaged weights)", "log")
 
 
 def test_what_is_missing_is_one_line_with_the_fix(studies, cli, tmp_path, monkeypatch):
