@@ -25,9 +25,9 @@ _SLICES = 12  # pictures beside each other
 _MARKED = 50  # up to so many values of a distribution have a mark each
 _WORST_TO_BEST: list[list[Any]] = [[0.0, "#9fb8cc"], [0.6, "#4a8fc2"], [1.0, "#dd6b20"]]
 """Colours of lines by value, to be told apart on white and on black."""
-_EARLY_TO_LATE = [[0.0, "#9dc3e2"], [1.0, "#08306b"]]
-_EARLY_TO_LATE_BEST = [[0.0, "#f2997a"], [1.0, "#8b0a14"]]
-"""Colours of points by the number of the trial; Plotly's own begin with white."""
+_EARLY_TO_LATE = [[0.0, "#a3c9ea"], [1.0, "#2a74bb"]]
+_EARLY_TO_LATE_BEST = [[0.0, "#f2a184"], [1.0, "#c9303a"]]
+"""Colours of points by the number of the trial, to be seen on white and on black, as above."""
 _TO_COMPARE = 2  # parameters of a contour
 _SINGLE_TICKS = 10  # up to this number of trials each has its tick, and none is between them
 
