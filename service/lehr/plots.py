@@ -110,7 +110,7 @@ def _draw_range_test(axes: Any, test: RangePicture) -> None:
         axes.text(0.5, 0.5, "no loss was a number", ha="center", transform=axes.transAxes)
         return
     for curve in curves:
-        axes.plot(curve.rates, curve.losses, ".", color="0.75", markersize=2, zorder=1)
+        axes.plot(curve.rates, curve.losses, ".", color="0.6", markersize=2, zorder=1)
     for curve in curves:
         axes.plot(curve.rates, curve.smoothed, color="black", linewidth=1.0, zorder=3)
     for index, (rule, spread) in enumerate(found.items()):
@@ -128,7 +128,7 @@ def _draw_range_test(axes: Any, test: RangePicture) -> None:
         xlim=(left, max(right, search.high)),
         ylim=(lowest - margin, highest + margin),
         xlabel="learning rate",
-        ylabel="loss of a batch, smoothed",
+        ylabel="loss of a batch; lines: smoothed, one a seed",
     )
     axes.grid(alpha=0.3)
     axes.legend(title=f"search {search.low:.2g} to {search.high:.2g}", fontsize="small")

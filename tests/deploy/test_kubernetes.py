@@ -1,20 +1,49 @@
-"""Kubernetes: overlays render, and what they say is what two versions of Kubernetes take."""
+"""Kubernetes: overlays render, and what they say is what two versions of Kubernetes take.
 
+``custom_kinds.json`` has the operators' kinds, as their definitions of the named versions have them
+without texts and status; a field that they do not have is refused.
+"""
+
+import functools
+import json
+from pathlib import Path
+
+import jsonschema
 import pytest
 import yaml
-from tests.deploy.conftest import DEPLOY
+from tests.deploy.conftest import DEPLOY, tool
 
 from lehr_service.settings import Settings
 
 KUBERNETES = DEPLOY / "kubernetes"
 VERSIONS = ["1.36", "1.37"]
-FOREIGN = {"ServiceMonitor", "ScaledObject"}  # of operators: Kubernetes has no schema of them
+CUSTOM = json.loads((Path(__file__).parent / "custom_kinds.json").read_text())
+# What a KEDA trigger on Prometheus may say (keda.sh/docs/scalers/prometheus): its definition takes
+# any name there.
+TRIGGER_NEEDS = {"serverAddress", "query", "threshold"}
+TRIGGER_MAY = TRIGGER_NEEDS | {
+    *("activationThreshold", "namespace", "customHeaders", "ignoreNullValues"),
+    *("queryParameters", "unsafeSsl", "timeout", "authModes"),
+}
+
+
+@functools.cache
+def text_of(overlay):
+    return tool("kubectl", "kustomize", KUBERNETES / "overlays" / overlay)
+
+
+def documents(overlay):
+    return [document for document in yaml.safe_load_all(text_of(overlay)) if document]
 
 
 @pytest.fixture(params=["lab", "trial"])
-def rendered(request, tool):
-    text = tool("kubectl", "kustomize", KUBERNETES / "overlays" / request.param)
-    return [document for document in yaml.safe_load_all(text) if document]
+def rendered(request):
+    return documents(request.param)
+
+
+@pytest.fixture
+def lab():
+    return documents("lab")
 
 
 def of(rendered, kind, name):
@@ -32,7 +61,7 @@ def pods(rendered):
 def test_kubernetes_takes_every_document(rendered, version):
     validate = pytest.importorskip("kubernetes_validate").validate
     for document in rendered:
-        if document["kind"] not in FOREIGN:
+        if document["kind"] not in CUSTOM:
             validate(document, version, strict=True)
 
 
@@ -42,6 +71,42 @@ def test_a_field_that_kubernetes_does_not_know_is_found(rendered):
     server["spec"]["replica"] = 2
     with pytest.raises(validator.ValidationError, match="replica"):
         validator.validate(server, VERSIONS[-1], strict=True)
+
+
+def test_the_operators_take_their_kinds(lab):
+    found = {document["kind"]: document for document in lab if document["kind"] in CUSTOM}
+    assert set(found) == set(CUSTOM)
+    for kind, document in found.items():
+        jsonschema.validate(document, CUSTOM[kind], jsonschema.Draft202012Validator)
+    (trigger,) = found["ScaledObject"]["spec"]["triggers"]
+    assert trigger["type"] == "prometheus"
+    assert set(trigger["metadata"]) >= TRIGGER_NEEDS
+    assert set(trigger["metadata"]) <= TRIGGER_MAY
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "field", "wrong"),
+    [
+        ("ScaledObject", ["spec"], "maxReplicasCount", 64),
+        ("ScaledObject", ["spec"], "pollingInterval", "30"),
+        ("ScaledObject", ["spec", "advanced"], "horizontalPodAutoscaler", {}),
+        ("ScaledObject", ["spec", "triggers", 0, "metadata"], "threshold", 1),
+        ("ServiceMonitor", ["spec", "endpoints", 0], "intervall", "15s"),
+        ("ServiceMonitor", ["spec", "endpoints", 0], "interval", "15 seconds"),
+        ("ServiceMonitor", ["spec", "endpoints", 0, "authorization", "credentials"], "key", None),
+        ("ServiceMonitor", ["spec", "selector"], "matchLabel", {}),
+    ],
+)
+def test_a_field_that_an_operator_does_not_take_is_found(lab, kind, path, field, wrong):
+    document = next(document for document in lab if document["kind"] == kind)
+    place = document
+    for key in path:
+        place = place[key]
+    place[field] = wrong
+    with pytest.raises(jsonschema.ValidationError) as caught:
+        jsonschema.validate(document, CUSTOM[kind], jsonschema.Draft202012Validator)
+    assert list(caught.value.path)[: len(path)] == path
+    assert field in caught.value.message or caught.value.path[-1] == field
 
 
 def test_pods_keep_to_the_restricted_standard_and_their_names_fit(rendered):
@@ -83,12 +148,10 @@ def test_variables_are_settings_and_times_fit_into_each_other(rendered):
     assert variables["LEHR_SERVER"] == f"http://lehr-server:{service['spec']['ports'][0]['port']}"
 
 
-def test_the_lab_scales_workers_of_one_gpu_with_the_work(tool):
-    text = tool("kubectl", "kustomize", KUBERNETES / "overlays" / "lab")
-    rendered = [document for document in yaml.safe_load_all(text) if document]
-    worker = of(rendered, "Deployment", "lehr-worker")["spec"]
+def test_the_lab_scales_workers_of_one_gpu_with_the_work(lab):
+    worker = of(lab, "Deployment", "lehr-worker")["spec"]
     assert worker["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert "replicas" not in worker
-    scaled = of(rendered, "ScaledObject", "lehr-worker")["spec"]
+    scaled = of(lab, "ScaledObject", "lehr-worker")["spec"]
     assert scaled["scaleTargetRef"]["name"] == "lehr-worker"
     assert "lehr_waiting_trials" in scaled["triggers"][0]["metadata"]["query"]

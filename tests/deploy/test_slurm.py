@@ -71,7 +71,7 @@ def test_a_fleet_comes_is_interrupted_goes_on_and_leaves(lab, node, wait_for):
         return node.job(job).partition("JobState=")[2].split()[0]
 
     # Slurm warns up to a minute early: about half a minute after the start here.
-    assert "1 devices wanted, 0 jobs there" in scale("--time=2", "--signal=B:USR1@60")
+    assert "devices wanted: 1, jobs there: 0" in scale("--time=2", "--signal=B:USR1@60")
     assert scale() == ""
     job = node.run("squeue", "--noheader", "--array", "--format=%A").split()[0]
     wait_for(lambda: lab.trials() and trains(1), 60)
@@ -106,7 +106,7 @@ def test_a_fleet_comes_is_interrupted_goes_on_and_leaves(lab, node, wait_for):
     assert not [worker for worker in workers if worker["state"] == "alive"]
 
     lab.post("/v1/studies", **digits(name="small", limits={"max_trials": 6}))
-    assert "2 devices wanted, 0 jobs there: submitting 2" in scale()
+    assert "devices wanted: 2, jobs there: 0, submitting: 2" in scale()
     wait_for(lambda: lab.study("small")["state"] == "completed", 120)
     wait_for(lambda: not node.run("squeue", "--noheader").strip(), 60)
     used = {trial["worker"] for trial in lab.trials("small")}

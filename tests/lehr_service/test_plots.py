@@ -147,6 +147,23 @@ def test_learning_curves_stand_beside_their_learning_rates(eventful):
     assert len(crosses.x) == sum(trial["state"] == "pruned" for trial in trials) == 1
     two = plot(eventful, "learning_curves", trials="1,3")
     assert {d.meta["trial"] for d in two.data if d.meta} == {1, 3}
+    named = {d.name for d in two.data if d.showlegend is not False}
+    assert named == {trials[number]["params"]["schedule"] for number in (1, 3)}, "no other"
+
+
+def test_curves_say_whose_weights_they_are_of(http, create, simulated):
+    for name, judge, label in (
+        ("averaged", "ema", "val_accuracy (averaged weights)"),
+        ("as-trained", "raw", "val_accuracy"),
+    ):
+        goal = {"metric": "val_accuracy", "direction": "maximize", "judge": judge}
+        create(http, name=name, objective=goal, limits={"max_trials": 1})
+        worker = simulated(http)
+        lease = worker.claim()
+        worker.report(lease, 0, 0.5)
+        worker.complete(lease)
+        for kind in ("learning_curves", "intermediate_values"):
+            assert plot(http, kind, name=name).layout.yaxis.title.text == label
 
 
 def test_the_timeline_has_a_bar_for_every_attempt(eventful):
@@ -158,6 +175,18 @@ def test_the_timeline_has_a_bar_for_every_attempt(eventful):
     assert sum(map(len, bars.values())) == 15
 
 
+def test_a_colour_is_the_same_trial_in_every_slice_and_is_seen_on_any_page(eventful):
+    marks = [data.marker for data in plot(eventful, "slice").data]
+    assert len({len(mark.color) for mark in marks}) > 1, "a parameter that some trials lack"
+    numbers = [
+        t["number"] for t in eventful.get("/v1/studies/study/trials?state=complete").json()["items"]
+    ]
+    assert {(mark.cmin, mark.cmax) for mark in marks} == {(min(numbers), max(numbers))}
+    for _, colour in marks[0].colorscale:
+        grey = sum(int(colour[i : i + 2], 16) for i in (1, 3, 5)) / 3
+        assert 0x60 < grey < 0xD0, "seen on white and on black"
+
+
 def test_several_objectives_are_shown_one_by_one_and_as_a_front(http, create, simulated):
     create(http, **SEVERAL, sampler={"name": "random", "seed": 1})
     worker = simulated(http)
@@ -165,6 +194,7 @@ def test_several_objectives_are_shown_one_by_one_and_as_a_front(http, create, si
         worker.complete(worker.claim(), values=values)
     front = plot(http, "pareto_front")
     assert sum(len(points.x) for points in front.data) == 3
+    assert {points.marker.cmax for points in front.data} == {2}
     assert front.layout.xaxis.title.text == "val_accuracy"
     assert sorted(plot(http, "history", metric="size").data[0].y) == [10, 20, 30]
     for kind in KINDS:

@@ -220,7 +220,10 @@ def test_range_tests_are_shown_while_they_wait_and_when_they_are_done(
         one.page.wait_for_selector("li >> text=/valley: [0-9.e-]+ \\(.* to .*\\)/")
         one.page.wait_for_selector("h2 >> text=/adam\\s+failed/")
         one.page.wait_for_selector("text=no data here")
-        assert one.page.locator(".main-svg .trace").count() == 2
+        assert one.page.locator(".scatterlayer .trace .js-line").count() == 2, "a line a seed"
+        legend = one.page.locator(".legendtext").all_text_contents()
+        rules = ["valley", "steepest", "minimum / 10"]
+        assert legend == ["a batch", "a seed, smoothed", *rules, "not searched"]
         one.fits()
         one.accessible()
         assert not one.complaints

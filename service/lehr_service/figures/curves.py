@@ -51,12 +51,12 @@ def learning_curves(
         rates = [rate for _, _, rate in points]
         data.append(line | {"x": steps, "y": rates, "xaxis": "x2", "yaxis": "y2"})
     data += [_pruned(curves, colours)]
-    metric = definition.goals[0].metric
+    there = {curve.schedule for curve in curves}
     return {
-        "data": data + _legend(colours),
+        "data": data + _legend({name: c for name, c in colours.items() if name in there}),
         "layout": {
             "xaxis": _steps([0.0, 0.46], "y", curves),
-            "yaxis": {"title": {"text": metric}, "anchor": "x"},
+            "yaxis": {"title": {"text": _judged(definition)}, "anchor": "x"},
             "xaxis2": _steps([0.54, 1.0], "y2", curves),
             "yaxis2": {
                 "title": {"text": "learning rate"},
@@ -96,7 +96,7 @@ def intermediate_values(definition: StudyDefinition, curves: Sequence[Curve]) ->
         "data": [*data, pruned, *_legend(named)],
         "layout": {
             "xaxis": _steps([0.0, 1.0], "y", curves),
-            "yaxis": {"title": {"text": definition.goals[0].metric}},
+            "yaxis": {"title": {"text": _judged(definition)}},
             "hovermode": "closest",
             "legend": {"title": {"text": "state"}},
         },
@@ -109,6 +109,12 @@ def thinned(points: Sequence[Point]) -> Sequence[Point]:
         return points
     last = len(points) - 1
     return [points[index * last // (_LONGEST - 1)] for index in range(_LONGEST)]
+
+
+def _judged(definition: StudyDefinition) -> str:
+    """What a curve shows: by averaged weights it need not end at the trial's value."""
+    weights = " (averaged weights)" if definition.judge == "ema" else ""
+    return f"{definition.goals[0].metric}{weights}"
 
 
 def _colours(definition: StudyDefinition, curves: Sequence[Curve]) -> dict[str, str]:

@@ -25,6 +25,9 @@ _SLICES = 12  # pictures beside each other
 _MARKED = 50  # up to so many values of a distribution have a mark each
 _WORST_TO_BEST: list[list[Any]] = [[0.0, "#9fb8cc"], [0.6, "#4a8fc2"], [1.0, "#dd6b20"]]
 """Colours of lines by value, to be told apart on white and on black."""
+_EARLY_TO_LATE = [[0.0, "#a3c9ea"], [1.0, "#2a74bb"]]
+_EARLY_TO_LATE_BEST = [[0.0, "#f2a184"], [1.0, "#c9303a"]]
+"""Colours of points by the number of the trial, to be seen on white and on black, as above."""
 _TO_COMPARE = 2  # parameters of a contour
 _SINGLE_TICKS = 10  # up to this number of trials each has its tick, and none is between them
 
@@ -186,6 +189,7 @@ def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
     figure = plot_slice(study, params=shown, target_name=name)
     for data in figure.data:
         data.x = [_unquoted(value) for value in data.x]
+    _colour_by_number(figure, study)
     for axis in figure.select_xaxes():
         axis.title.font.size = 11
         if axis.type == "log":
@@ -195,6 +199,20 @@ def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
         else:
             axis.categoryarray = [_unquoted(value) for value in axis.categoryarray]
     return figure
+
+
+def _colour_by_number(figure: Any, study: optuna.Study) -> None:
+    """One range of numbers for all points, so that a colour is the same trial everywhere."""
+    numbers = [trial.number for trial in study.get_trials(deepcopy=False)]
+    first, last = min(numbers), max(numbers)
+    for data in figure.data:
+        if data.marker.color is None:
+            continue
+        best = data.marker.colorbar.title.text == "Best Trial"
+        scale = _EARLY_TO_LATE_BEST if best else _EARLY_TO_LATE
+        data.marker.update(colorscale=scale, cmin=first, cmax=last)
+        if last - first <= _SINGLE_TICKS:
+            data.marker.colorbar.update(tick0=0, dtick=1)
 
 
 def _unquoted(value: Any) -> Any:
@@ -236,7 +254,9 @@ def _pareto(study: optuna.Study, _name: str, _params: list[str] | None) -> Any:
 
     if not 2 <= len(study.directions) <= 3:
         raise SearchError("a Pareto front is drawn for two or three objectives")
-    return plot_pareto_front(study)
+    figure = plot_pareto_front(study)
+    _colour_by_number(figure, study)
+    return figure
 
 
 _KINDS: dict[str, Callable[[optuna.Study, str, list[str] | None], Any]] = {

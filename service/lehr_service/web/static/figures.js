@@ -115,30 +115,60 @@ async function showRangeTests(place) {
 
 const short = (value) => value.toPrecision(3);
 
-async function showRangeTest(place, { optimizer, state, message, curves, suggestions, bounds, reused_from: from }) {
+const RULE_COLOURS = ["#4477aa", "#ee6677", "#228833"];
+
+async function showRangeTest(place, test) {
+  const { optimizer, state, message, curves, suggestions, bounds, reused_from: from } = test;
   const told = [message, from && `measured by study ${from}`,
     bounds && `searched: learning rates from ${short(bounds.low)} to ${short(bounds.high)}`].filter(Boolean);
   place.append(make("h2", {}, `${optimizer} `, make("span", { class: `badge ${state}` }, state)));
   place.append(...told.map((text) => make("p", {}, text)));
-  if (!curves.length) return;
+  const seen = curves.filter((curve) => curve.learning_rates.length);
+  if (!seen.length) return;
   const plot = make("div", { class: "plot", role: "group", "aria-label": `range test of ${optimizer}` });
   place.append(make("div", { class: "plot-box" }, plot));
-  const data = curves.map((curve) => ({
-    type: "scatter", mode: "lines", name: `seed ${curve.seed}`, x: curve.learning_rates, y: curve.smoothed,
-  }));
-  const across = { yref: "paper", y0: 0, y1: 1 };
-  const shapes = Object.values(suggestions).map(({ mean }) => (
-    { type: "line", ...across, x0: mean, x1: mean, line: { dash: "dot", width: 1.5, color: "#ee6677" } }));
-  if (bounds) {
-    shapes.push({ type: "rect", ...across, x0: bounds.low, x1: bounds.high,
-      fillcolor: "#4477aa", opacity: 0.12, line: { width: 0 } });
-  }
-  const axes = { xaxis: { type: "log", title: { text: "learning rate" }, exponentformat: "power" },
-    yaxis: { title: { text: "smoothed loss of a batch" } } };
-  await paint(plot, { data, layout: { ...axes, shapes } });
+  await paint(plot, rangeTestFigure(seen, suggestions, bounds));
   const rules = Object.entries(suggestions).map(([rule, { low, high, mean }]) => (
     make("li", {}, `${rule}: ${short(mean)} (${short(low)} to ${short(high)})`)));
   if (rules.length) {
-    place.append(make("p", {}, "Suggestions (dotted): mean of the seeds, lowest and highest"), make("ul", {}, ...rules));
+    place.append(make("p", {}, "What published rules read off the curves, mean of the seeds (lowest to highest):"), make("ul", {}, ...rules));
   }
+}
+
+// As lehr.plots draws it: dots are batches, a line is a seed, each rule has a colour.
+function rangeTestFigure(curves, suggestions, bounds) {
+  const across = { yref: "paper", y0: 0, y1: 1, layer: "below" };
+  const line = { color: colour("--ink"), width: 1.5 };
+  const dots = { color: colour("--muted"), size: 3, opacity: 0.5 };
+  const data = [
+    ...curves.map((curve, index) => ({
+      type: "scatter", mode: "markers", marker: dots, hoverinfo: "skip", x: curve.learning_rates, y: curve.losses,
+      name: "a batch", legendgroup: "batch", showlegend: !index,
+    })),
+    ...curves.map((curve, index) => ({
+      type: "scatter", mode: "lines", line, x: curve.learning_rates, y: curve.smoothed,
+      name: "a seed, smoothed", legendgroup: "seed", showlegend: !index,
+      hovertemplate: `seed ${curve.seed}<br>%{x:.3g}: %{y:.4g}<extra></extra>`,
+    })),
+  ];
+  const shapes = Object.entries(suggestions).flatMap(([rule, { low, high, mean }], index) => {
+    const own = RULE_COLOURS[index % RULE_COLOURS.length];
+    return [
+      { type: "rect", ...across, x0: low, x1: high, fillcolor: own, opacity: 0.25, line: { width: 0 } },
+      { type: "line", ...across, x0: mean, x1: mean, line: { width: 2, color: own }, name: rule, showlegend: true },
+    ];
+  });
+  const [first, last] = [Math.min, Math.max].map((end) => end(...curves.flatMap((c) => c.learning_rates)));
+  const outside = bounds ? [[first, bounds.low], [bounds.high, Math.max(last, bounds.high)]] : [];
+  shapes.push(...outside.map(([x0, x1], index) => ({ type: "rect", ...across, x0, x1, opacity: 0.15, line: { width: 0 },
+    fillcolor: colour("--muted"), name: "not searched", showlegend: !index })));
+  const lowest = Math.min(...curves.flatMap((curve) => curve.losses));
+  const highest = Math.max(...curves.flatMap((curve) => curve.smoothed));
+  const margin = 0.05 * (highest - lowest) || 1;
+  return { data, layout: {
+    xaxis: { type: "log", title: { text: "learning rate" }, exponentformat: "power", minorloglabels: "none",
+      range: [first, Math.max(last, bounds?.high ?? last)].map(Math.log10) },
+    yaxis: { title: { text: "loss of a batch" }, range: [lowest - margin, highest + margin] },
+    shapes,
+  } };
 }
