@@ -49,9 +49,10 @@ class ByLanes:
     async def _begin(self):
         self.lanes = Lanes(self.database, lease_seconds=LEASE, queue_commands=100, clock=self.clock)
 
-    def restart(self):
+    def restart(self, down):
         self._runner.run(self.lanes.close())
         self.database.close()
+        self.clock.now += down
         self._open()
 
     def close(self):
@@ -146,10 +147,12 @@ class ByLanes:
             for study_id, token in suspect.attempts:
                 self._submit(study_id, partial(recovery.expire, token=token))
 
-    def study(self, name):
-        study = self._read(study_rows.by_name, name)
-        found = self._read(trial_rows.changed_since, study.id, -1)
-        rows = sorted((trial for trial, _ in found), key=lambda trial: trial.number)
+    def seen(self, names):
+        return self._read(lambda connection: {n: self._study(connection, n) for n in names})
+
+    def _study(self, connection, name):
+        study = study_rows.by_name(connection, name)
+        rows = trial_rows.every(connection, study.id)
         return study.state.value, [(t.state.value, t.attempts, t.steps, t.value) for t in rows]
 
 
@@ -178,8 +181,9 @@ class ByRest:
         await self._http.aclose()
         await self._life.__aexit__(None, None, None)
 
-    def restart(self):
+    def restart(self, down):
         self._runner.run(self._close())
+        self.clock.now += down
         self._runner.run(self._open())
 
     def close(self):
@@ -240,7 +244,10 @@ class ByRest:
     def sweep(self):
         self._runner.run(service.sweep(self._app.state.server))
 
-    def study(self, name):
+    def seen(self, names):
+        return {name: self._study(name) for name in names}
+
+    def _study(self, name):
         study = self._get(f"/v1/studies/{name}")
         page = self._get(f"/v1/studies/{name}/trials?limit=1000")["items"]
         rows = sorted(page, key=lambda trial: trial["number"])

@@ -67,7 +67,22 @@ class Reference:
         self.workers: dict[str, Worker] = {}
         self.attempts: dict[str, Attempt] = {}
 
-    def restart(self) -> None:
+    @property
+    def open(self) -> list[Study]:
+        return [study for study in self.studies.values() if study.state not in FINISHED]
+
+    @property
+    def may_start(self) -> bool:
+        return any(study.may_start for study in self.studies.values())
+
+    @property
+    def running(self) -> list[str]:
+        """The tokens of attempts that may act."""
+        return [token for token, attempt in self.attempts.items() if attempt.outcome is None]
+
+    def restart(self, down: float) -> None:
+        """The server was away for so many seconds."""
+        self.now += down
         self.grace_until = self.now + self.lease
 
     def enqueue(self, study: Study) -> str:
