@@ -8,7 +8,7 @@ from functools import partial
 
 import httpx
 
-from lehr.wire.studies import StudyDefinition
+from lehr.wire.studies import Limits, StudyChanges, StudyDefinition
 from lehr.wire.workers import Completion, Failure, NewReport
 from lehr_service import app as service
 from lehr_service.errors import ServiceError
@@ -85,6 +85,11 @@ class ByLanes:
 
     def act(self, name, action):
         return self._answer(self._id(name), partial(study_acts.act, action=action))
+
+    def change(self, name, max_trials, max_parallel):
+        limits = Limits(max_trials=max_trials, max_parallel=max_parallel)
+        act = partial(study_acts.change, changes=StudyChanges(limits=limits))
+        return self._answer(self._id(name), act)
 
     def stop_trial(self, name, number):
         return self._answer(self._id(name), partial(trials.stop, number=number))
@@ -191,7 +196,10 @@ class ByRest:
         self._runner.close()
 
     def _post(self, path, told=lambda body: "ok", **body):
-        answer = self._runner.run(self._http.post(f"/v1{path}", json=body))
+        return self._send("POST", path, told, body)
+
+    def _send(self, method, path, told, body):
+        answer = self._runner.run(self._http.request(method, f"/v1{path}", json=body))
         if answer.status_code >= 400:
             assert answer.status_code < 500, answer.text
             return answer.json()["error"]["code"]
@@ -208,6 +216,10 @@ class ByRest:
 
     def act(self, name, action):
         return self._post(f"/studies/{name}/{action}")
+
+    def change(self, name, max_trials, max_parallel):
+        limits = {"max_trials": max_trials, "max_parallel": max_parallel}
+        return self._send("PATCH", f"/studies/{name}", lambda body: "ok", {"limits": limits})
 
     def stop_trial(self, name, number):
         return self._post(f"/studies/{name}/trials/{number}/stop")

@@ -107,6 +107,15 @@ class Reference:
             self._move(study, target[action])
         return "ok"
 
+    def change(self, study: Study, max_trials: int, max_parallel: int) -> str:
+        if study.state in FINISHED:
+            return "invalid_transition"
+        if max_trials < len(study.trials):
+            return "invalid"
+        study.max_trials, study.max_parallel = max_trials, max_parallel
+        self._settle(study)
+        return "ok"
+
     def stop_trial(self, study: Study, number: int) -> str:
         if number >= len(study.trials):
             return "trial_unknown"

@@ -24,32 +24,13 @@ from hypothesis.stateful import (
 )
 
 from ..system.stress import invariants
+from . import model_draws as draw
 from .conftest import definition
 from .model_drivers import LEASE, TASK, ByLanes, ByRest
 from .reference import Reference, Study, Worker
 
-EPOCHS = 3
 MOST_OPEN = 3  # studies at a time, so that much happens to each
 OWN_EXAMPLES = os.environ.get("LEHR_MODEL_EXAMPLES")
-
-VALUES = st.sampled_from([0.5, 0.25, 0.75, 0.5, -1.0, None])
-CURVES = st.lists(st.sampled_from([0.5, 0.75, 0.25, 0.5, -1.0]), max_size=EPOCHS)
-OUTCOMES = st.sampled_from(["error", "out_of_memory", "diverged", "preempted", "cancelled"])
-ENDS = st.sampled_from(["preempted", "preempted", "lost", "lost", "lost after a restart", "error"])
-SIGNS = st.sampled_from(["heartbeat", "report", "complete", "fail"])  # of life
-ACTIONS = st.sampled_from(["pause", "resume", "resume", "stop", "cancel"])
-SECONDS = st.sampled_from([1.0, LEASE / 2, LEASE / 2, LEASE - 1, LEASE])
-DOWN = st.sampled_from([0.0, LEASE / 2, 2 * LEASE])  # seconds
-LIMITS = st.fixed_dictionaries(
-    {
-        "max_trials": st.sampled_from([1, 2, 3, 5, 8]),
-        "max_parallel": st.integers(1, 3),
-        "max_failed": st.sampled_from([None, 1, 2, 3]),
-        "max_attempts": st.integers(1, 3),
-    }
-)
-PICK = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 5))
-"""Which of several; True: of those at work, and where there are none, begin with some."""
 
 
 class Service(RuleBasedStateMachine):
@@ -65,7 +46,7 @@ class Service(RuleBasedStateMachine):
         shutil.copy(self.template, file)
         self.url = f"sqlite:///{file}"
         self.real = self.driver(self.url)
-        self.model = Reference(LEASE, EPOCHS)
+        self.model = Reference(LEASE, draw.EPOCHS)
 
     def teardown(self):
         self.real.close()
@@ -101,7 +82,7 @@ class Service(RuleBasedStateMachine):
 
     # --- researchers ---
 
-    @initialize(limits=st.lists(LIMITS, min_size=4, max_size=4))
+    @initialize(limits=st.lists(draw.LIMITS, min_size=4, max_size=4))
     def begin(self, limits):
         self.limits = limits
         self._create()
@@ -120,7 +101,7 @@ class Service(RuleBasedStateMachine):
         sent = definition(
             name=name,
             task=TASK,
-            training={"epochs": EPOCHS},
+            training={"epochs": draw.EPOCHS},
             limits=limits,
             retry={"max_attempts": attempts},
             pruner={"name": "threshold", "lower": 0.0},
@@ -129,7 +110,7 @@ class Service(RuleBasedStateMachine):
         self.real.create(sent)  # again: no second one
         self.model.studies[name] = Study(name, **given)
 
-    @rule(pick=PICK, times=st.integers(1, 3))
+    @rule(pick=draw.PICK, times=st.integers(1, 3))
     def enqueue(self, pick, times):
         self._enqueue(self._study(pick), times)
 
@@ -137,7 +118,7 @@ class Service(RuleBasedStateMachine):
         for _ in range(times):
             assert self.real.enqueue(study.name) == self.model.enqueue(study)
 
-    @rule(pick=PICK, queued=st.integers(0, 1), actions=st.lists(ACTIONS, min_size=1, max_size=3))
+    @rule(pick=draw.PICK, queued=st.integers(0, 1), actions=draw.ACTIONS)
     def act(self, pick, queued, actions):
         study = self._study(pick)
         self._enqueue(study, queued)
@@ -146,7 +127,19 @@ class Service(RuleBasedStateMachine):
             self.the_same_is_seen()
             self._enqueue(study, queued)
 
-    @rule(pick=PICK, number=st.integers(0, 5))
+    @rule(pick=draw.PICK, room=st.integers(-1, 2), parallel=st.integers(1, 3), end=draw.OR_NONE)
+    def change(self, pick, room, parallel, end):
+        """Other limits, perhaps while a trial that was given back waits, or nothing runs."""
+        token = self._token(pick)
+        if end is not None:
+            self._fail(token, end)
+        study = self.model.attempts[token].study
+        most = max(1, len(study.trials) + room), max(parallel, study.count("running"))
+        assert self.real.change(study.name, *most) == self.model.change(study, *most)
+        self.the_same_is_seen()
+        self._claim(self._register())
+
+    @rule(pick=draw.PICK, number=st.integers(0, 5))
     def stop_trial(self, pick, number):
         study = self._study(pick)
         expected = self.model.stop_trial(study, number)
@@ -163,7 +156,7 @@ class Service(RuleBasedStateMachine):
         self.model.workers[worker] = Worker(self.model.now + LEASE)
         return worker
 
-    @rule(pick=PICK)
+    @rule(pick=draw.PICK)
     def heartbeat(self, pick):
         self._beat(self._worker(pick))
 
@@ -175,13 +168,13 @@ class Service(RuleBasedStateMachine):
         expected = "worker_unknown" if known.lost else (sorted(ended), known.draining)
         assert self.real.heartbeat(worker, mine) == expected
 
-    @rule(pick=PICK)
+    @rule(pick=draw.PICK)
     def drain(self, pick):
         worker = self._worker(pick)
         self.real.drain(worker)
         self.model.workers[worker].draining = True
 
-    @rule(pick=PICK, again=st.booleans())
+    @rule(pick=draw.PICK, again=st.booleans())
     def claim(self, pick, again):
         self._claim(self._worker(pick), again)
 
@@ -214,7 +207,7 @@ class Service(RuleBasedStateMachine):
         """Most often more of them than may run at once."""
         self._crowd(workers)
 
-    @rule(pick=PICK, step=st.integers(0, EPOCHS), value=VALUES)
+    @rule(pick=draw.PICK, step=st.integers(0, draw.EPOCHS), value=draw.VALUES)
     def report(self, pick, step, value):
         self._report(self._token(pick), step, value)
 
@@ -224,7 +217,7 @@ class Service(RuleBasedStateMachine):
         if expected != "invalid":
             assert self.real.report(token, step, value) == self.model.report(token, step, value)
 
-    @rule(pick=PICK, value=VALUES)
+    @rule(pick=draw.PICK, value=draw.VALUES)
     def complete(self, pick, value):
         self._complete(self._token(pick), value)
 
@@ -232,7 +225,7 @@ class Service(RuleBasedStateMachine):
         for _ in range(2):
             assert self.real.complete(token, value) == self.model.complete(token, value)
 
-    @rule(pick=PICK, outcome=OUTCOMES)
+    @rule(pick=draw.PICK, outcome=draw.OUTCOMES)
     def fail(self, pick, outcome):
         self._fail(self._token(pick), outcome)
 
@@ -242,21 +235,21 @@ class Service(RuleBasedStateMachine):
 
     # --- time ---
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=draw.SECONDS)
     def pass_time(self, seconds):
         self.model.now += seconds
         self.real.clock.now += seconds
         self.real.sweep()
         self.model.sweep()
 
-    @rule(down=DOWN)
+    @rule(down=draw.DOWN)
     def restart(self, down):
         self.real.restart(down)
         self.model.restart(down)
         self.pass_time(0)
 
     @rule(
-        parts=st.lists(st.tuples(CURVES, ENDS), min_size=1, max_size=4),
+        parts=st.lists(st.tuples(draw.CURVES, draw.ENDS), min_size=1, max_size=4),
         queued=st.integers(0, 1),
         others=st.booleans(),
     )
@@ -283,7 +276,7 @@ class Service(RuleBasedStateMachine):
         self.pass_time(1)
         self._report(token, 0, 0.5)
 
-    @rule(which=st.integers(0, 5), by=SIGNS, others=st.booleans())
+    @rule(which=st.integers(0, 5), by=draw.SIGNS, others=st.booleans())
     def hear(self, which, by, others):
         """A worker at its last moment, and of it what renews its lease."""
         token = self._token((True, which))
@@ -320,7 +313,7 @@ class Service(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize(
-    ("driver", "examples", "steps"), [(ByLanes, 16, 40), (ByRest, 5, 40)], ids=["lanes", "rest"]
+    ("driver", "examples", "steps"), [(ByLanes, 16, 40), (ByRest, 4, 40)], ids=["lanes", "rest"]
 )
 def test_any_order_of_events_is_as_the_model_says(driver, examples, steps, sqlite_template):
     machine = type(driver.__name__, (Service,), {"driver": driver, "template": sqlite_template})
