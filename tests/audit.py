@@ -25,14 +25,15 @@ def main(*arguments: str) -> int:
         return 0
     skipped = [package["name"] for package in packages if "skip_reason" in package]
     if skipped:
-        some = ", ".join(skipped[:3])
-        _say(f"WARNING: {len(skipped)} of {len(packages)} packages were NOT audited ({some}, ...)")
+        some = ", ".join(skipped[:3]) + ", ..." * (len(skipped) > 3)
+        _say(f"WARNING: {len(skipped)} of {len(packages)} packages were NOT audited ({some})")
     wrong = [package for package in packages if package.get("vulns")]
     for package in wrong:
         found = ", ".join(vulnerability["id"] for vulnerability in package["vulns"])
         _say(f"{package['name']} {package['version']}: {found}")
-    if not wrong:
-        _say(f"{len(packages) - len(skipped)} packages were audited: no known vulnerability")
+    audited = len(packages) - len(skipped)
+    if audited and not wrong:
+        _say(f"{audited} packages were audited: no known vulnerability")
     return 1 if wrong else 0
 
 

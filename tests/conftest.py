@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
 import ssl
+import subprocess
 import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -174,6 +177,50 @@ def serve(tmp_path: Path, sqlite_template: Path) -> Iterator[Serve]:
     yield start
     for stop in stops:
         stop()
+
+
+class SmallDisk:
+    """A file system of its own in a folder."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._ballast = place / "ballast"
+
+    def fill(self, but: int = 0) -> None:
+        """Leave no room, or room for so many bytes, in whole pages."""
+        with self._ballast.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(2**16))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+            file.truncate(file.tell() - but)
+
+    def free(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+
+@contextmanager
+def mounted(size: str) -> Iterator[SmallDisk]:
+    place = Path(tempfile.mkdtemp(prefix="lehr-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    try:
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a file system")
+        try:
+            yield SmallDisk(place)
+        finally:
+            subprocess.run(["umount", "-l", str(place)], check=True)
+    finally:
+        place.rmdir()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[str], SmallDisk]]:
+    """Mounts file systems of a size, as ``small_disk("4m")``, until the test is over."""
+    with ExitStack() as mounts:
+        yield lambda size: mounts.enter_context(mounted(size))
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:

@@ -55,11 +55,11 @@ def service() -> Iterator[str]:
     server.server_close()
 
 
-def installed(folder: Path, name: str) -> tuple[str, ...]:
+def installed(folder: Path, name: str, version: str = "1.0") -> tuple[str, ...]:
     """Where one package is installed, as pip-audit is told."""
-    facts = folder / f"{name}-1.0.dist-info"
+    facts = folder / f"{name}-{version}.dist-info"
     facts.mkdir()
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     (facts / "RECORD").write_text("")
     (facts / "INSTALLER").write_text("pip")
     cache = folder.parent / "cache"
@@ -78,6 +78,13 @@ def test_what_is_not_known_passes(service, tmp_path, capsys) -> None:
     where = installed(tmp_path / "site", "sound")
     assert audit.main("-s", "osv", "--osv-url", service, *where) == 0
     assert capsys.readouterr().err == "1 packages were audited: no known vulnerability\n"
+
+
+def test_what_cannot_be_looked_up_is_not_called_sound(service, tmp_path, capsys) -> None:
+    (tmp_path / "site").mkdir()
+    where = installed(tmp_path / "site", "odd", version="unlike any")
+    assert audit.main("-s", "osv", "--osv-url", service, *where) == 0
+    assert capsys.readouterr().err == "WARNING: 1 of 1 packages were NOT audited (odd)\n"
 
 
 def test_without_the_service_it_says_so_and_goes_on(tmp_path, capsys) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 import httpx
 
-from lehr.wire.studies import StudyDefinition
+from lehr.wire.studies import Limits, StudyChanges, StudyDefinition
 from lehr.wire.workers import Completion, Failure, NewReport
 from lehr_service import app as service
 from lehr_service.errors import ServiceError
@@ -49,9 +49,10 @@ class ByLanes:
     async def _begin(self):
         self.lanes = Lanes(self.database, lease_seconds=LEASE, queue_commands=100, clock=self.clock)
 
-    def restart(self):
+    def restart(self, down):
         self._runner.run(self.lanes.close())
         self.database.close()
+        self.clock.now += down
         self._open()
 
     def close(self):
@@ -84,6 +85,11 @@ class ByLanes:
 
     def act(self, name, action):
         return self._answer(self._id(name), partial(study_acts.act, action=action))
+
+    def change(self, name, max_trials, max_parallel):
+        limits = Limits(max_trials=max_trials, max_parallel=max_parallel)
+        act = partial(study_acts.change, changes=StudyChanges(limits=limits))
+        return self._answer(self._id(name), act)
 
     def stop_trial(self, name, number):
         return self._answer(self._id(name), partial(trials.stop, number=number))
@@ -146,10 +152,12 @@ class ByLanes:
             for study_id, token in suspect.attempts:
                 self._submit(study_id, partial(recovery.expire, token=token))
 
-    def study(self, name):
-        study = self._read(study_rows.by_name, name)
-        found = self._read(trial_rows.changed_since, study.id, -1)
-        rows = sorted((trial for trial, _ in found), key=lambda trial: trial.number)
+    def seen(self, names):
+        return self._read(lambda connection: {n: self._study(connection, n) for n in names})
+
+    def _study(self, connection, name):
+        study = study_rows.by_name(connection, name)
+        rows = trial_rows.every(connection, study.id)
         return study.state.value, [(t.state.value, t.attempts, t.steps, t.value) for t in rows]
 
 
@@ -178,8 +186,9 @@ class ByRest:
         await self._http.aclose()
         await self._life.__aexit__(None, None, None)
 
-    def restart(self):
+    def restart(self, down):
         self._runner.run(self._close())
+        self.clock.now += down
         self._runner.run(self._open())
 
     def close(self):
@@ -187,7 +196,10 @@ class ByRest:
         self._runner.close()
 
     def _post(self, path, told=lambda body: "ok", **body):
-        answer = self._runner.run(self._http.post(f"/v1{path}", json=body))
+        return self._send("POST", path, told, body)
+
+    def _send(self, method, path, told, body):
+        answer = self._runner.run(self._http.request(method, f"/v1{path}", json=body))
         if answer.status_code >= 400:
             assert answer.status_code < 500, answer.text
             return answer.json()["error"]["code"]
@@ -204,6 +216,10 @@ class ByRest:
 
     def act(self, name, action):
         return self._post(f"/studies/{name}/{action}")
+
+    def change(self, name, max_trials, max_parallel):
+        limits = {"max_trials": max_trials, "max_parallel": max_parallel}
+        return self._send("PATCH", f"/studies/{name}", lambda body: "ok", {"limits": limits})
 
     def stop_trial(self, name, number):
         return self._post(f"/studies/{name}/trials/{number}/stop")
@@ -240,7 +256,10 @@ class ByRest:
     def sweep(self):
         self._runner.run(service.sweep(self._app.state.server))
 
-    def study(self, name):
+    def seen(self, names):
+        return {name: self._study(name) for name in names}
+
+    def _study(self, name):
         study = self._get(f"/v1/studies/{name}")
         page = self._get(f"/v1/studies/{name}/trials?limit=1000")["items"]
         rows = sorted(page, key=lambda trial: trial["number"])

@@ -67,7 +67,22 @@ class Reference:
         self.workers: dict[str, Worker] = {}
         self.attempts: dict[str, Attempt] = {}
 
-    def restart(self) -> None:
+    @property
+    def open(self) -> list[Study]:
+        return [study for study in self.studies.values() if study.state not in FINISHED]
+
+    @property
+    def may_start(self) -> bool:
+        return any(study.may_start for study in self.studies.values())
+
+    @property
+    def running(self) -> list[str]:
+        """The tokens of attempts that may act."""
+        return [token for token, attempt in self.attempts.items() if attempt.outcome is None]
+
+    def restart(self, down: float) -> None:
+        """The server was away for so many seconds."""
+        self.now += down
         self.grace_until = self.now + self.lease
 
     def enqueue(self, study: Study) -> str:
@@ -90,6 +105,15 @@ class Reference:
             if study.state not in source[action]:
                 return "invalid_transition"
             self._move(study, target[action])
+        return "ok"
+
+    def change(self, study: Study, max_trials: int, max_parallel: int) -> str:
+        if study.state in FINISHED:
+            return "invalid_transition"
+        if max_trials < len(study.trials):
+            return "invalid"
+        study.max_trials, study.max_parallel = max_trials, max_parallel
+        self._settle(study)
         return "ok"
 
     def stop_trial(self, study: Study, number: int) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from pathlib import Path
@@ -14,96 +15,152 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
-    consumes,
+    initialize,
     invariant,
-    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from ..system.stress import invariants
+from . import model_draws as draw
 from .conftest import definition
 from .model_drivers import LEASE, TASK, ByLanes, ByRest
 from .reference import Reference, Study, Worker
 
-EPOCHS = 3
+MOST_OPEN = 3  # studies at a time, so that much happens to each
 OWN_EXAMPLES = os.environ.get("LEHR_MODEL_EXAMPLES")
-
-VALUES = st.sampled_from([0.5, 0.25, 0.75, 0.5, -1.0, None])
-OUTCOMES = st.sampled_from(["error", "out_of_memory", "diverged", "preempted", "cancelled"])
-ENDS = st.sampled_from(["lost", "lost", "preempted", "error"])
-ACTIONS = st.sampled_from(["pause", "resume", "resume", "stop", "cancel"])
 
 
 class Service(RuleBasedStateMachine):
     """Every rule does the same to the service and to the model, and compares what they say."""
 
     driver: type
-
-    studies, workers, tokens = Bundle("studies"), Bundle("workers"), Bundle("tokens")
+    template: Path  # an SQLite file with all tables
 
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory(prefix="lehr-model-")
-        self.url = f"sqlite:///{Path(self.folder.name) / 'lehr.db'}"
+        file = Path(self.folder.name) / "lehr.db"
+        shutil.copy(self.template, file)
+        self.url = f"sqlite:///{file}"
         self.real = self.driver(self.url)
-        self.model = Reference(LEASE, EPOCHS)
+        self.model = Reference(LEASE, draw.EPOCHS)
 
     def teardown(self):
         self.real.close()
         assert invariants.broken(invariants.load(self.url)) == []
         self.folder.cleanup()
 
-    @rule(
-        target=studies,
-        max_trials=st.integers(1, 5),
-        max_parallel=st.integers(1, 3),
-        max_failed=st.none() | st.integers(1, 3),
-        max_attempts=st.integers(1, 3),
-    )
-    def create(self, max_trials, max_parallel, max_failed, max_attempts):
-        name = f"study-{len(self.model.studies)}"
-        study = Study(name, max_trials, max_parallel, max_failed, max_attempts)
-        limits = {"max_trials": max_trials, "max_parallel": max_parallel}
-        if max_failed is not None:
-            limits["max_failed"] = max_failed
-        given = definition(
+    # --- what a rule is about ---
+
+    def _study(self, pick):
+        at_work, index = pick
+        if not at_work:
+            return list(self.model.studies.values())[index % len(self.model.studies)]
+        return self.model.attempts[self._token(pick)].study
+
+    def _worker(self, pick):
+        at_work, index = pick
+        if not at_work:
+            return list(self.model.workers)[index % len(self.model.workers)]
+        return self.model.attempts[self._token(pick)].worker
+
+    def _token(self, pick):
+        at_work, index = pick
+        if not (self.model.running if at_work else self.model.attempts):
+            self._crowd(1 + index % 3)
+        tokens = self.model.running if at_work else list(self.model.attempts)
+        return tokens[index % len(tokens)]
+
+    def _crowd(self, workers):
+        """New workers claim, in a new study where there is nothing to do."""
+        if not self.model.may_start:
+            self._create()
+        return [self._claim(self._register()) for _ in range(workers)]
+
+    # --- researchers ---
+
+    @initialize(limits=st.lists(draw.LIMITS, min_size=4, max_size=4))
+    def begin(self, limits):
+        self.limits = limits
+        self._create()
+        self._register()
+
+    @precondition(lambda self: len(self.model.open) < MOST_OPEN)
+    @rule()
+    def create(self):
+        self._create()
+
+    def _create(self):
+        number = len(self.model.studies)
+        name, given = f"study-{number}", self.limits[number % len(self.limits)]
+        limits = {limit: most for limit, most in given.items() if most is not None}
+        attempts = limits.pop("max_attempts")
+        sent = definition(
             name=name,
             task=TASK,
-            training={"epochs": EPOCHS},
+            training={"epochs": draw.EPOCHS},
             limits=limits,
-            retry={"max_attempts": max_attempts},
+            retry={"max_attempts": attempts},
             pruner={"name": "threshold", "lower": 0.0},
         )
-        self.real.create(given)
-        self.real.create(given)  # sent again: no second one
-        self.model.studies[name] = study
-        return name
+        self.real.create(sent)
+        self.real.create(sent)  # again: no second one
+        self.model.studies[name] = Study(name, **given)
 
-    @rule(name=studies)
-    def enqueue(self, name):
-        assert self.real.enqueue(name) == self.model.enqueue(self.model.studies[name])
+    @rule(pick=draw.PICK, times=st.integers(1, 3))
+    def enqueue(self, pick, times):
+        self._enqueue(self._study(pick), times)
 
-    @rule(name=studies, action=ACTIONS)
-    def act(self, name, action):
-        assert self.real.act(name, action) == self.model.act(self.model.studies[name], action)
+    def _enqueue(self, study, times):
+        for _ in range(times):
+            assert self.real.enqueue(study.name) == self.model.enqueue(study)
 
-    @rule(name=studies, number=st.integers(0, 5))
-    def stop_trial(self, name, number):
-        expected = self.model.stop_trial(self.model.studies[name], number)
-        assert self.real.stop_trial(name, number) == expected
+    @rule(pick=draw.PICK, queued=st.integers(0, 1), actions=draw.ACTIONS)
+    def act(self, pick, queued, actions):
+        study = self._study(pick)
+        self._enqueue(study, queued)
+        for action in actions:
+            assert self.real.act(study.name, action) == self.model.act(study, action)
+            self.the_same_is_seen()
+            self._enqueue(study, queued)
 
-    @rule(target=workers)
+    @rule(pick=draw.PICK, room=st.integers(-1, 2), parallel=st.integers(1, 3), end=draw.OR_NONE)
+    def change(self, pick, room, parallel, end):
+        """Other limits, perhaps while a trial that was given back waits, or nothing runs."""
+        token = self._token(pick)
+        if end is not None:
+            self._fail(token, end)
+        study = self.model.attempts[token].study
+        most = max(1, len(study.trials) + room), max(parallel, study.count("running"))
+        assert self.real.change(study.name, *most) == self.model.change(study, *most)
+        self.the_same_is_seen()
+        self._claim(self._register())
+
+    @rule(pick=draw.PICK, number=st.integers(0, 5))
+    def stop_trial(self, pick, number):
+        study = self._study(pick)
+        expected = self.model.stop_trial(study, number)
+        assert self.real.stop_trial(study.name, number) == expected
+
+    # --- workers ---
+
+    @rule()
     def register(self):
+        self._register()
+
+    def _register(self):
         worker = self.real.register()
         self.model.workers[worker] = Worker(self.model.now + LEASE)
         return worker
 
-    @rule(worker=workers)
-    def heartbeat(self, worker):
+    @rule(pick=draw.PICK)
+    def heartbeat(self, pick):
+        self._beat(self._worker(pick))
+
+    def _beat(self, worker):
         known = self.model.workers[worker]
         mine = [t for t, attempt in self.model.attempts.items() if attempt.worker == worker]
         ended = [token for token in mine if self.model.attempts[token].outcome is not None]
@@ -111,22 +168,27 @@ class Service(RuleBasedStateMachine):
         expected = "worker_unknown" if known.lost else (sorted(ended), known.draining)
         assert self.real.heartbeat(worker, mine) == expected
 
-    @rule(worker=workers)
-    def drain(self, worker):
+    @rule(pick=draw.PICK)
+    def drain(self, pick):
+        worker = self._worker(pick)
         self.real.drain(worker)
         self.model.workers[worker].draining = True
 
-    @rule(target=tokens, worker=workers, again=st.booleans())
-    def claim(self, worker, again):
+    @rule(pick=draw.PICK, again=st.booleans())
+    def claim(self, pick, again):
+        self._claim(self._worker(pick), again)
+
+    def _claim(self, worker, again=False):
+        """The token of the lease; None where there is nothing to do, or not for this one."""
         request, known = str(uuid.uuid4()), self.model.workers[worker]
         found = self.real.claim(worker, request)
         if known.lost:
             assert found == "worker_unknown"
-            return multiple()
+            return None
         startable = [study for study in self.model.studies.values() if study.may_start]
         if known.draining or not startable:
             assert found is None
-            return multiple()
+            return None
         assert found is not None, f"{[s.name for s in startable]} had a trial"
         name, number, attempt, token = found
         study = self.model.studies[name]
@@ -140,67 +202,121 @@ class Service(RuleBasedStateMachine):
             assert self.real.claim(worker, request) == found
         return token
 
-    @rule(token=tokens, step=st.integers(0, EPOCHS), value=VALUES)
-    def report(self, token, step, value):
+    @rule(workers=st.integers(2, 5))
+    def crowd(self, workers):
+        """Most often more of them than may run at once."""
+        self._crowd(workers)
+
+    @rule(pick=draw.PICK, step=st.integers(0, draw.EPOCHS), value=draw.VALUES)
+    def report(self, pick, step, value):
+        self._report(self._token(pick), step, value)
+
+    def _report(self, token, step, value):
         expected = self.model.report(token, step, value)
         assert self.real.report(token, step, value) == expected
         if expected != "invalid":
             assert self.real.report(token, step, value) == self.model.report(token, step, value)
 
-    @rule(token=tokens, value=VALUES)
-    def complete(self, token, value):
-        expected = self.model.complete(token, value)
-        assert self.real.complete(token, value) == expected
-        assert self.real.complete(token, value) == self.model.complete(token, value)
+    @rule(pick=draw.PICK, value=draw.VALUES)
+    def complete(self, pick, value):
+        self._complete(self._token(pick), value)
 
-    @rule(token=consumes(tokens), outcome=OUTCOMES)
-    def fail(self, token, outcome):
-        assert self.real.fail(token, outcome) == self.model.fail(token, outcome)
-        assert self.real.fail(token, outcome) == self.model.fail(token, outcome)
+    def _complete(self, token, value):
+        for _ in range(2):
+            assert self.real.complete(token, value) == self.model.complete(token, value)
 
-    @rule(seconds=st.sampled_from([1.0, LEASE / 2, LEASE - 1, LEASE, 3 * LEASE]))
+    @rule(pick=draw.PICK, outcome=draw.OUTCOMES)
+    def fail(self, pick, outcome):
+        self._fail(self._token(pick), outcome)
+
+    def _fail(self, token, outcome):
+        for _ in range(2):
+            assert self.real.fail(token, outcome) == self.model.fail(token, outcome)
+
+    # --- time ---
+
+    @rule(seconds=draw.SECONDS)
     def pass_time(self, seconds):
         self.model.now += seconds
         self.real.clock.now += seconds
         self.real.sweep()
         self.model.sweep()
 
-    @precondition(lambda self: any(s.may_start for s in self.model.studies.values()))
-    @rule(target=tokens, ends=st.lists(ENDS, min_size=1, max_size=4))
-    def attempt(self, ends):
-        """Attempts one after the other, each most often at the trial that was just given back."""
-        found = []
-        for end in ends:
-            before = len(self.model.attempts)
-            self.claim(self.register(), again=False)
-            tokens = list(self.model.attempts)[before:]
-            if end == "lost":
-                self.pass_time(self.model.grace_until - self.model.now + LEASE)
-            for token in tokens:
-                if end == "lost":
-                    self.report(token, 0, 0.5)
-                else:
-                    self.fail(token, end)
-            found += tokens
-        return multiple(*found)
+    @rule(down=draw.DOWN)
+    def restart(self, down):
+        self.real.restart(down)
+        self.model.restart(down)
+        self.pass_time(0)
 
-    @rule()
-    def restart(self):
-        self.real.restart()
-        self.model.restart()
+    @rule(
+        parts=st.lists(st.tuples(draw.CURVES, draw.ENDS), min_size=1, max_size=4),
+        queued=st.integers(0, 1),
+        others=st.booleans(),
+    )
+    def attempt(self, parts, queued, others):
+        """Attempts one after the other, each most often at the trial that was just given back."""
+        for curve, end in parts:
+            (token,) = self._crowd(1)
+            attempt = self.model.attempts[token]
+            for step, value in enumerate(curve):
+                self._report(token, step, value)
+            self.the_same_is_seen()
+            self._enqueue(attempt.study, queued)
+            if attempt.outcome is None:
+                self._end(token, end, others)
+
+    def _end(self, token, end, others):
+        if not end.startswith("lost"):
+            self._fail(token, end)
+            return
+        if end == "lost after a restart":
+            self.restart(2 * LEASE)
+        self._almost_lose(token, others)
+        self.the_same_is_seen()
+        self.pass_time(1)
+        self._report(token, 0, 0.5)
+
+    @rule(which=st.integers(0, 5), by=draw.SIGNS, others=st.booleans())
+    def hear(self, which, by, others):
+        """A worker at its last moment, and of it what renews its lease."""
+        token = self._token((True, which))
+        attempt = self.model.attempts[token]
+        self._almost_lose(token, others)
+        match by:
+            case "heartbeat":
+                self._beat(attempt.worker)
+            case "report":
+                self._report(token, max(attempt.verdicts, default=0), 0.5)
+            case "complete":
+                self._complete(token, 0.5)
+            case "fail":
+                self._fail(token, "error")
+        self.pass_time(1)
+        self._beat(attempt.worker)
+
+    def _almost_lose(self, token, others):
+        """Come to a second before the end of its lease; whether ``others`` are heard then."""
+        worker = self.model.attempts[token].worker
+        due = max(self.model.workers[worker].deadline, self.model.grace_until)
+        self.pass_time(due - 1 - self.model.now)
+        running = {self.model.attempts[token].worker for token in self.model.running}
+        for other in running - {worker} if others else ():
+            self._beat(other)
 
     @invariant()
     def the_same_is_seen(self):
-        for name, study in self.model.studies.items():
-            expected = [(t.state, t.attempts, t.steps, t.value) for t in study.trials]
-            assert self.real.study(name) == (study.state, expected)
+        expected = {
+            name: (study.state, [(t.state, t.attempts, t.steps, t.value) for t in study.trials])
+            for name, study in self.model.studies.items()
+        }
+        assert self.real.seen(expected) == expected
 
 
 @pytest.mark.parametrize(
-    ("driver", "examples", "steps"), [(ByLanes, 16, 40), (ByRest, 5, 40)], ids=["lanes", "rest"]
+    ("driver", "examples", "steps"), [(ByLanes, 16, 40), (ByRest, 4, 40)], ids=["lanes", "rest"]
 )
-def test_any_order_of_events_is_as_the_model_says(driver, examples, steps):
-    machine = type(driver.__name__, (Service,), {"driver": driver})
+def test_any_order_of_events_is_as_the_model_says(driver, examples, steps, sqlite_template):
+    machine = type(driver.__name__, (Service,), {"driver": driver, "template": sqlite_template})
     run_state_machine_as_test(
         machine,
         settings=settings(

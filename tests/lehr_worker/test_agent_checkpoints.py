@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -45,6 +46,9 @@ class Kept:
     @property
     def names(self) -> list[str]:
         return sorted(self.files.names(self.folder))
+
+    def newest(self) -> bytes | None:
+        return FileStore(self.files, self.folder).newest()
 
 
 def test_another_worker_with_the_same_place_goes_on(
@@ -171,6 +175,32 @@ def test_a_full_disk_costs_checkpoints_only_and_is_told_once(
     assert [record.levelno for record in told[:2]] == [logging.WARNING, logging.DEBUG]
     assert "No space left on device" in told[0].getMessage()
     assert [file.name for file in full_disk.rglob("*") if file.is_file()] == ["ballast"]
+
+
+def test_once_there_is_room_again_checkpoints_are_kept_again(
+    server: FakeServer,
+    work: Work,
+    gate: Gate,
+    small_disk: Callable[[str], Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    disk = small_disk("64k")
+    trial = Kept(server, str(disk.place), epochs=4, gate=gate.path)
+    work(checkpoints=str(disk.place), checkpoint_epochs=1)
+    trial.offer("t")
+    gate.open(0)
+    until(lambda: trial.names == STATES)
+    disk.fill()
+    gate.open(1)
+    until(lambda: "checkpoint of step 1 not kept" in caplog.text)
+    assert trial.names == STATES
+    assert trial.newest() == b"1"
+    disk.free()
+    gate.open(2)
+    until(lambda: trial.newest() == b"3")
+    gate.open("all")
+    server.wait_for(lambda: server.of("complete", "t"))
+    assert server.steps("t") == [0, 1, 2, 3]
 
 
 def test_a_place_that_nothing_here_can_open_is_a_wrong_setting(

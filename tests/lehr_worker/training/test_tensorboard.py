@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.tensorflow, same_with_every_backend]
 
 PARAMS = {"optimizer": "adam", "adam.rate": 0.003, "amsgrad": True, "batch": 64, "x": None}
 FULL_DISK = 2000  # bytes
+PAGE = 4096  # bytes
 
 
 def a_lease(**changes: Any) -> Lease:
@@ -134,26 +135,30 @@ def test_a_trial_handed_back_has_not_ended(tmp_path: Path) -> None:
     assert shown(run, "loss") == {0: 2.0, 1: 1.0}
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """Files of this process end after some bytes."""
+@pytest.fixture(params=["files that end", "a disk"])
+def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Files of this process end after some bytes, or the folder is on a disk with a page left."""
+    if request.param == "a disk":
+        disk = request.getfixturevalue("small_disk")("64k")
+        disk.fill(but=PAGE)
+        yield disk.place
+        return
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_DISK, before[1]))
-    yield
+    yield tmp_path
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_ends_the_log_with_one_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    full_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = TrialLog(tmp_path, a_lease(epochs=100))
+    log = TrialLog(full_disk, a_lease(epochs=100))
     with caplog.at_level(logging.WARNING):
         train(log, range(100))
         log.end(True, {"val_accuracy": 0.5})
     (warning,) = caplog.records
     assert "study #0: its TensorBoard log ends here: " in warning.getMessage()
-    assert 0 < len(shown(read(tmp_path), "loss")) < 100
+    assert 0 < len(shown(read(full_disk), "loss")) < 100
 
 
 def test_a_folder_that_cannot_be_made_is_a_warning(
