@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import secrets
 import sys
 import time
@@ -166,12 +167,17 @@ class _Stock:
                 future.set_result(suggestion or Suggestion({}, used=True))
 
     def target(self, now: float) -> int:
-        """How many to have ready: one, and what is claimed while the next are made."""
+        """How many to have ready: one, and what is claimed while the next are made.
+
+        Claims come in any order, so twice the spread of their number is added, as long as it is
+        few beside what runs: each suggestion waits for its claim, and more of them for longer.
+        """
         recent = sum(1 for at in self.claimed_at if now - at <= _DEMAND_SECONDS)
         if self.study is None or recent == 0:
             return 0
         meanwhile = recent / _DEMAND_SECONDS * max(_ROUND_SECONDS, 2 * self.seconds_each)
-        return min(1 + int(meanwhile), most_ahead(self.study.definition))
+        at_times = min(meanwhile + 2 * math.sqrt(meanwhile), self.study.running / 4)
+        return min(1 + int(max(meanwhile, at_times)), most_ahead(self.study.definition))
 
 
 class Suggestions:

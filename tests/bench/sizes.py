@@ -13,6 +13,7 @@ from objective import SPACE, STEPS, definition, loss, suggest
 from tally import Clock, Tally, until_over
 
 CLAIMS_PER_SECOND = 10
+MEAN_REPORTS = 14  # of a trial, as half of them are pruned early
 
 
 def measure(bench: Any, sizes: list[int]) -> None:
@@ -96,7 +97,7 @@ def _point(draw: random.Random) -> dict[str, Any]:
 
 
 async def _measure(kind: str, url: str, pid: int, size: int, seconds: float) -> None:
-    paced = await _load(url, seconds, pause=16 * (1 / CLAIMS_PER_SECOND) / 8)
+    paced = await _load(url, seconds, pause=16 / CLAIMS_PER_SECOND / MEAN_REPORTS)
     flat_out = await _load(url, seconds)
     http = await Http.connect(url)
     lists = [await _timed(http, "/v1/studies/bench/trials?limit=100") for _ in range(20)]

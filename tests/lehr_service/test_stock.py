@@ -47,6 +47,17 @@ def test_as_many_are_ready_as_are_claimed_meanwhile(study, claims, seconds_each,
     assert stock.target(now + 5.1) == 0
 
 
+@pytest.mark.parametrize(
+    ("claims", "running", "expected"),
+    [(1, 16, 1), (25, 16, 2), (50, 16, 4), (50, 4, 2), (250, 16, 6), (250, 64, 10)],
+)
+def test_more_are_ready_where_claims_may_come_together(study, claims, running, expected):
+    """At a claim a second, 5, 10 and 50, when each suggestion takes 10 ms."""
+    stock, now = _Stock(study=replace(study, running=running)), time.monotonic()
+    stock.claimed_at.extend([now] * claims)
+    assert stock.target(now) == expected
+
+
 def test_a_claim_gets_the_oldest_that_is_fresh(kept):
     fresh = made(7)
     kept._stocks[1].ready.extend([made(6), fresh, made(9)])

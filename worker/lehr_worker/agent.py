@@ -158,6 +158,7 @@ class Agent:
     def _is_started(self, trainer: TrainerProcess) -> bool:
         """Raises Unusable, TrainerDied, OSError."""
         patience = self._options.start_seconds
+        log.info("%s: loading Keras and the tasks", trainer.device)
         offer = bring_up(trainer, self._limits, patience, self.departure.leaving)
         if offer is None:
             return False
@@ -377,4 +378,9 @@ def _problems(found: dict[str, str]) -> dict[str, dict[str, str]]:
 
 
 def _parameters(lease: Lease) -> str:
-    return " ".join(f"{name}={value}" for name, value in lease.trial.params.items())
+    """With as many digits as people read; the server has them all."""
+    return " ".join(f"{n}={_short(value)}" for n, value in lease.trial.params.items())
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value

@@ -58,21 +58,28 @@ def choose_study(connection: Connection, worker_id: str, request_id: str) -> Can
 
     A study's share is its weight: the one with the fewest running trials for its weight comes
     first; among equals the one with the fewest claims for its weight so far. A request that was
-    answered before goes to the study that answered it. Raises WorkerUnknown.
+    answered before finds its answer in whichever study it comes to, so it is looked up here only
+    where there is none. Raises WorkerUnknown.
     """
+    worker = workers.get(connection, worker_id)
+    if worker is not None and not worker.lost and not worker.draining:
+        ranked = _ranked(connection, worker)
+        if ranked:
+            return Candidates(ranked, tasks=frozenset(worker.tasks))
     answered = attempts.by_request(connection, worker_id, request_id)
     if answered is not None:
         return Candidates([answered.study_id])
-    worker = workers.get(connection, worker_id)
     if worker is None or worker.lost:
         raise WorkerUnknown(worker_id)
-    if worker.draining:
-        return Candidates([], draining=True)
+    return Candidates([], draining=worker.draining, tasks=frozenset(worker.tasks))
+
+
+def _ranked(connection: Connection, worker: workers.Worker) -> list[int]:
+    """Ids of the studies that have something for a worker, the most entitled first."""
     open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
     able = range_tests.ABILITY in worker.abilities
     eligible = [s for s in open_studies if _has_work(s) or _has_test(connection, s, able)]
-    ranked = sorted(eligible, key=_claim_to_share)
-    return Candidates([study.id for study in ranked], tasks=frozenset(worker.tasks))
+    return [study.id for study in sorted(eligible, key=_claim_to_share)]
 
 
 def _has_test(connection: Connection, study: Study, able: bool) -> bool:
