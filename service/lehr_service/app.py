@@ -42,6 +42,7 @@ from lehr_service.api.requests import Requests
 from lehr_service.bootstrap import connect, open_database
 from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError
+from lehr_service.garbage import collect_rarely
 from lehr_service.lanes import Clock, Lanes
 from lehr_service.metrics import Metrics
 from lehr_service.operations import recovery
@@ -215,6 +216,10 @@ class _UvicornServer(uvicorn.Server):
     def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        collect_rarely()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         parts: Server | None = getattr(self.app.state, "server", None)

@@ -101,6 +101,15 @@ def test_enqueued_trials_come_first_with_what_was_given(serve, create, simulated
     assert after["number"] == 8
 
 
+def test_where_cores_are_few_verdicts_come_before_suggestions(serve, create, simulated, eager):
+    server = serve()
+    create(server.http, pruner=NONE, sampler=TPE)
+    simulated(server.http).run_one()
+    (process,) = server.app.state.server.suggestions.processes[:1]
+    niceness = os.getpriority(os.PRIO_PROCESS, process.pid)
+    assert niceness > os.getpriority(os.PRIO_PROCESS, 0) or niceness == 19
+
+
 def test_a_killed_sampler_process_is_started_again(serve, create, simulated, eager, wait_for):
     server = serve()
     create(server.http, pruner=NONE, sampler=TPE)

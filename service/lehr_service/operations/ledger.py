@@ -38,6 +38,8 @@ class Ledger:
         self._trials: dict[int, Trial] = {}
         self._attempts: dict[str, Attempt] = {}
         self._last_steps: dict[str, int] = {}
+        self._finished: set[int] = set()  # of the trials
+        self._ended: set[str] = set()  # of the attempts
         self._pending = _Pending()
 
     def trial(self, connection: Connection, number: int) -> Trial | None:
@@ -46,7 +48,7 @@ class Ledger:
             found = trials.get(connection, self._study_id, number)
             if found is None:
                 return None
-            self._trials[number] = found
+            self._keep_trial(found)
         return self._trials[number]
 
     def attempt(self, connection: Connection, token: str) -> Attempt | None:
@@ -55,7 +57,7 @@ class Ledger:
             found = attempts.by_token(connection, token)
             if found is None:
                 return None
-            self._attempts[token] = found
+            self._keep_attempt(found)
         return self._attempts[token]
 
     def claimed(self, connection: Connection, worker_id: str, request_id: str) -> Attempt | None:
@@ -69,12 +71,23 @@ class Ledger:
             self._last_steps[attempt.token] = reports.last_step(connection, attempt)
         return self._last_steps[attempt.token]
 
+    def _keep_trial(self, trial: Trial) -> None:
+        self._trials[trial.number] = trial
+        if trial.state.is_finished:
+            self._finished.add(trial.number)
+
+    def _keep_attempt(self, attempt: Attempt) -> None:
+        self._attempts[attempt.token] = attempt
+        if attempt.outcome is not None:
+            self._ended.add(attempt.token)
+
     def add_trial(self, trial: Trial) -> None:
-        self._trials[trial.number] = self._pending.new_trials[trial.number] = trial
+        self._keep_trial(trial)
+        self._pending.new_trials[trial.number] = trial
 
     def save_trial(self, trial: Trial, *, only_steps: bool = False) -> None:
         number, pending = trial.number, self._pending
-        self._trials[number] = trial
+        self._keep_trial(trial)
         if number in pending.new_trials:
             pending.new_trials[number] = trial
         elif only_steps and number not in pending.changed_trials:
@@ -84,12 +97,12 @@ class Ledger:
             pending.changed_trials[number] = trial
 
     def add_attempt(self, attempt: Attempt, request_id: str) -> None:
-        self._attempts[attempt.token] = attempt
+        self._keep_attempt(attempt)
         self._last_steps[attempt.token] = -1
         self._pending.new_attempts[attempt.worker_id, request_id] = attempt
 
     def end_attempt(self, attempt: Attempt) -> None:
-        self._attempts[attempt.token] = attempt
+        self._keep_attempt(attempt)
         self._pending.ended_attempts.append(attempt)
 
     def add_report(self, attempt: Attempt, row: dict[str, Any]) -> None:
@@ -141,6 +154,10 @@ class Ledger:
 
     def forget_finished(self) -> None:
         """Keep only what may act again."""
-        self._trials = {n: t for n, t in self._trials.items() if not t.state.is_finished}
-        self._attempts = {t: a for t, a in self._attempts.items() if a.outcome is None}
-        self._last_steps = {t: s for t, s in self._last_steps.items() if t in self._attempts}
+        for number in self._finished:
+            self._trials.pop(number, None)
+        for token in self._ended:
+            self._attempts.pop(token, None)
+            self._last_steps.pop(token, None)
+        self._finished.clear()
+        self._ended.clear()

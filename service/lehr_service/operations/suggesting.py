@@ -9,6 +9,7 @@ from the database, of which it only reads. It ends when its standard input does.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -17,12 +18,15 @@ from time import perf_counter
 from typing import Any
 
 from lehr_service.domain.study import Study
+from lehr_service.garbage import collect_rarely
 from lehr_service.operations.mirrors import catch_up
 from lehr_service.search import Mirror, SearchError, Suggestion, hasten
 from lehr_service.search.samplers import trial_seed
 from lehr_service.search.thinning import DEFAULT_HISTORY
 from lehr_service.storage import studies
 from lehr_service.storage.session import Database
+
+_NICE = 5  # where cores are few, verdicts come before suggestions
 
 
 def sampling_mirror(study: Study, salt: int) -> Mirror:
@@ -88,11 +92,13 @@ class Sampler:
 
 
 def main() -> None:
+    os.nice(_NICE)
     settings = json.loads(sys.stdin.readline())
     if settings.pop("hasten"):
         hasten()
     url = settings.pop("database_url")
     sampler = Sampler(Database(url), **settings)
+    collect_rarely()
     _say({"ready": True})
     for line in sys.stdin:
         for suggestion in sampler.suggest(**json.loads(line)):

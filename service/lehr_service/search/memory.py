@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from lehr_service.search.summaries import Summaries
-from lehr_service.search.thinning import Thinned
+from lehr_service.search.thinning import Thinned, few
 
 _TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -35,7 +35,7 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         self._kept: list[FrozenTrial] | None = None  # of the finished ones; None: choose anew
 
     def thin(self, size: int) -> None:
-        """Show only so many of the finished trials from now on, and all others."""
+        """Show only so many of the finished trials from now on, and a hundred of those that run."""
         (direction,) = self.get_study_directions(0)
         self._thinned = Thinned(size, direction)
 
@@ -110,7 +110,8 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         if self._kept is None:
             told = super().get_all_trials(study_id, deepcopy=False, states=_TOLD)
             self._kept = self._thinned.of(told)
-        shown = [*self._kept, *self.open_trials()]
+        running = [t for t in self.open_trials() if t.state == TrialState.RUNNING]
+        shown = [*self._kept, *few(running)]
         return [trial for trial in shown if states is None or trial.state in states]
 
 

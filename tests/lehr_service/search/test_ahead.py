@@ -12,7 +12,7 @@ from lehr.wire.trials import TrialState
 from lehr_service.search import Mirror, Suggestion, is_stale, most_ahead
 from lehr_service.search.ahead import MOST_AHEAD
 from lehr_service.search.samplers import build_sampler
-from lehr_service.search.thinning import Thinned
+from lehr_service.search.thinning import Thinned, few
 
 from .stories import CONDITIONAL, SEED, define
 
@@ -130,6 +130,27 @@ def test_a_short_history_is_kept_whole_and_new_trials_are_seen_at_once():
     assert thinned.of(trials[:50]) == trials[:50]
     for count in range(51, 80):
         assert thinned.of(trials[:count])[-1] is trials[count - 1]
+
+
+def test_of_many_that_run_the_latest_and_a_sample_are_shown():
+    running = [told(number, 0.0) for number in range(1000)]
+    assert few(running[:100]) == running[:100]
+    shown = [trial.number for trial in few(running)]
+    assert shown[50:] == list(range(950, 1000))
+    assert shown[:50] == list(range(0, 950, 19))
+
+
+def test_a_thinned_mirror_shows_its_sampler_few_of_those_that_run():
+    mirror = mirror_with(5, sampler=TPE)
+    with mirror.pretending([]):
+        point = mirror.ask_ahead(5)
+    for _ in range(300):
+        mirror.adopt(point)
+    memory, running = mirror._memory, (OptunaState.RUNNING,)
+    assert len(memory.get_all_trials(0, deepcopy=False, states=running)) == 300
+    mirror.thin(50)
+    assert len(memory.get_all_trials(0, deepcopy=False, states=running)) == 100
+    assert len(memory.get_all_trials(0, deepcopy=False)) == 105
 
 
 def test_scipys_normal_distribution_is_tpes_to_rounding(monkeypatch):
