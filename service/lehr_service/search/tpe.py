@@ -68,7 +68,9 @@ class Recall:
         for names, known in self.rows.items():
             kept = {n: k for n, k in known.items() if n in shown or not k[0].state.is_finished()}
             self.rows[names] = kept
-        self.__dict__.update(Recall(finished, rows=self.rows).__dict__)
+        self.finished, self.good, self.bad, self.space = finished, [], [], None
+        self.good_densities.clear()
+        self.bad_points.clear()
         complete = [trial for trial in told if trial.state == TrialState.COMPLETE]
         complete.sort(key=_value, reverse=study.direction == StudyDirection.MAXIMIZE)
         best = {trial.number for trial in complete[:size]}
