@@ -219,6 +219,9 @@ class _UvicornServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        parts: Server | None = getattr(self.app.state, "server", None)
+        if parts is not None:
+            parts.suggestions.begin()
         collect_rarely()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

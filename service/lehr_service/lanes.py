@@ -25,7 +25,7 @@ from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
 from lehr_service.metrics import Metrics
 from lehr_service.operations.desk import Desk
-from lehr_service.operations.ledger import Ledger
+from lehr_service.operations.ledger import Claim, Ledger
 from lehr_service.operations.mirrors import catch_up
 from lehr_service.search import Mirror
 from lehr_service.storage import studies
@@ -47,6 +47,7 @@ class _Command:
     act: Act
     answer: asyncio.Future[Any]
     begin: float
+    claim: Claim | None  # that it is, for a batch to look all of them up at once
 
 
 @dataclass
@@ -96,10 +97,13 @@ class Lanes:
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_open = True
 
-    async def submit(self, study_id: int, act: Callable[[Desk], T]) -> T:
+    async def submit(
+        self, study_id: int, act: Callable[[Desk], T], claim: Claim | None = None
+    ) -> T:
         """Run an act on a study in its lane, and answer after the commit.
 
-        Raises what the act raises, and Unavailable where nothing could be stored.
+        ``claim``: the one that the act meets. Raises what the act raises, and Unavailable where
+        nothing could be stored.
         """
         lane = self._lane(study_id)
         if len(lane.queue) >= self._queue_commands:
@@ -111,7 +115,7 @@ class Lanes:
             """So that the log knows whose act it is."""
             return context.run(act, desk)
 
-        lane.queue.append(_Command(in_context, answer, time.perf_counter()))
+        lane.queue.append(_Command(in_context, answer, time.perf_counter(), claim))
         if not lane.running:
             lane.running = True
             task = asyncio.create_task(self._drain(lane))
@@ -150,9 +154,7 @@ class Lanes:
         while lane.queue:
             batch, lane.queue = lane.queue[:_BATCH], lane.queue[_BATCH:]
             begin = time.perf_counter()
-            results = await loop.run_in_executor(
-                self._threads, self._answer, lane, [command.act for command in batch]
-            )
+            results = await loop.run_in_executor(self._threads, self._answer, lane, batch)
             for command, result in zip(batch, results, strict=True):
                 _resolve(command.answer, result)
             self._metrics.batch([begin - command.begin for command in batch], lane.asks)
@@ -161,25 +163,25 @@ class Lanes:
         lane.running = False
         self._evict()
 
-    def _answer(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
-        """Results in the order of acts, an exception in place of a result where one was raised."""
+    def _answer(self, lane: _Lane, batch: Sequence[_Command]) -> list[Any]:
+        """Results in their order, an exception in place of a result where one was raised."""
         try:
-            return self._transact(lane, acts)
+            return self._transact(lane, batch)
         except StudyDeleted as error:
-            return [error] * len(acts)
+            return [error] * len(batch)
         except Exception as error:
             lane.memory = None
-            if len(acts) > 1 and not is_fault(error):  # the act that cannot be done fails alone
-                return [result for act in acts for result in self._answer(lane, [act])]
+            if len(batch) > 1 and not is_fault(error):  # the act that cannot be done fails alone
+                return [result for command in batch for result in self._answer(lane, [command])]
             with logs.about(study_id=lane.study_id):
                 if is_fault(error) or isinstance(error, DBAPIError):
                     log.warning("nothing was stored: %s", told(error))
                     refusal = Unavailable("the database cannot store anything at the moment")
-                    return [refusal] * len(acts)
+                    return [refusal] * len(batch)
                 log.exception("an unexpected error; nothing was stored")
             return [error]
 
-    def _transact(self, lane: _Lane, acts: Sequence[Act]) -> list[Any]:
+    def _transact(self, lane: _Lane, batch: Sequence[_Command]) -> list[Any]:
         with self._database.write() as connection:
             study = studies.lock(connection, lane.study_id)
             if study is None:
@@ -195,8 +197,12 @@ class Lanes:
                 grace_until=self.grace_until,
                 asks_here=self._asks_here(study),
             )
-            results = [_try(act, desk) for act in acts]
-            desk.close()
+            claims = [command.claim for command in batch if command.claim is not None]
+            if claims:
+                desk.look_up(claims)
+            results = [_try(command.act, desk) for command in batch]
+            with self._database.together(connection):
+                desk.close()
         lane.asks += desk.asks
         mirror.revision = desk.study.revision
         lane.opened |= _opens(study, desk.study)

@@ -190,6 +190,18 @@ class Suggestions:
         salted = settings | {"salt": secrets.randbits(31)}
         self.processes = [SamplerProcess(salted) for _ in range(processes)]
         self._stocks: dict[int, _Stock] = {}
+        self._starting: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Start the processes, one after the other, before the first claim has to wait for them."""
+        self._starting = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        for process in self.processes:
+            try:
+                await process.warm()
+            except SamplerDied:
+                log.warning("a sampler process did not start; it is tried again when it is needed")
 
     def asks_here(self, study: Study) -> bool:
         """Whether a study's lane asks its sampler itself; called by lanes' threads too."""
@@ -265,7 +277,8 @@ class Suggestions:
             return None
 
     async def close(self) -> None:
-        tasks = [stock.feeder for stock in self._stocks.values() if stock.feeder]
+        feeders = [stock.feeder for stock in self._stocks.values()]
+        tasks = [task for task in (*feeders, self._starting) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from measure import cpu_seconds
 from places import Places
 
 LEHR = Path(sys.executable).with_name("lehr")
@@ -32,7 +33,7 @@ class Bench:
 
     @contextmanager
     def process(self, *command: str, url: str = "", **more: str) -> Iterator[tuple[str, int]]:
-        """A server process and its address, from when it answers ``/healthz`` or any path."""
+        """A server process and its address, once it listens and has nothing left to start."""
         port = free_port()
         clean = {k: v for k, v in os.environ.items() if not k.startswith("LEHR_")}
         home = tempfile.mkdtemp(prefix="lehr-bench-")
@@ -44,6 +45,7 @@ class Bench:
         )
         try:
             await_port(server, port, Path(home, "log"))
+            await_rest(server.pid)
             yield f"http://127.0.0.1:{port}", server.pid
         finally:
             server.send_signal(signal.SIGINT)
@@ -105,3 +107,11 @@ def await_port(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
+
+
+def await_rest(process: int, most: float = 20.0) -> None:
+    """Wait until a process and its children use less than a tenth of a core for half a second."""
+    deadline, before = time.monotonic() + most, -1.0
+    while time.monotonic() < deadline and (now := cpu_seconds(process)) - before > 0.05:
+        before = now
+        time.sleep(0.5)

@@ -11,7 +11,7 @@ import httpx
 from lehr.wire.studies import Limits, StudyChanges, StudyDefinition
 from lehr.wire.workers import Completion, Failure, NewReport
 from lehr_service import app as service
-from lehr_service.errors import ServiceError
+from lehr_service.errors import ServiceError, WorkerUnknown
 from lehr_service.lanes import Lanes
 from lehr_service.operations import dispatch, recovery, trials
 from lehr_service.operations import studies as study_acts
@@ -118,7 +118,10 @@ class ByLanes:
 
     def claim(self, worker, request):
         try:
-            candidates = self._read(dispatch.choose_study, worker, request)
+            mine = worker, request
+            candidates = self._read(dispatch.choose_studies, [mine])[mine]
+            if candidates is None:
+                raise WorkerUnknown(worker)
             for study_id in candidates.study_ids:
                 act = partial(dispatch.claim, worker_id=worker, request_id=request)
                 lease = self._submit(study_id, act)

@@ -184,7 +184,10 @@ def test_a_claim_that_is_sent_twice_at_once_has_one_lease(server, create, simula
     with server.app.state.server.database.read() as connection:
         ids = {name: studies.by_name(connection, name).id for name in ("one", "two")}
     chosen = [ids["two"], ids["one"]] if first["study"] == "one" else [ids["one"], ids["two"]]
-    monkeypatch.setattr(dispatch, "choose_study", lambda *_: dispatch.Candidates(chosen))
+    candidates = dispatch.Candidates(chosen)
+    monkeypatch.setattr(
+        dispatch, "choose_studies", lambda _, claims: dict.fromkeys(claims, candidates)
+    )
     again = worker.claim(request)
     assert (again["study"], again["token"]) == (first["study"], first["token"])
     counts = [server.http.get(f"/v1/studies/{name}").json()["counts"] for name in ids]

@@ -8,7 +8,7 @@ from functools import partial
 from lehr.wire.workers import AnyLease
 from lehr_service.api.changes import Watch
 from lehr_service.api.deps import Server
-from lehr_service.errors import StudyDeleted
+from lehr_service.errors import StudyDeleted, WorkerUnknown
 from lehr_service.operations import dispatch
 from lehr_service.storage import workers
 
@@ -32,7 +32,11 @@ async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> 
     with here.changes.watch("work") as watch:
         noted = 0.0
         while True:  # a look of its own at first, and whenever there may be something for it
-            candidates = await here.read(lambda c: dispatch.choose_study(c, worker_id, request_id))
+            candidates = await here.read_each(
+                "claims", (worker_id, request_id), dispatch.choose_studies
+            )
+            if candidates is None:
+                raise WorkerUnknown(worker_id)
             lease = await _first_lease(here, candidates.study_ids, worker_id, request_id)
             now = here.clock()
             if lease is not None or candidates.draining or now >= until or here.changes.ended:
@@ -87,7 +91,7 @@ async def _lease_of(
             dispatch.claim, worker_id=worker_id, request_id=request_id, suggestion=suggestion
         )
         try:
-            answered = await here.lanes.submit(study_id, act)
+            answered = await here.lanes.submit(study_id, act, (worker_id, request_id))
         finally:
             here.suggestions.give_back(study_id, suggestion)
         if isinstance(answered, dispatch.Elsewhere):

@@ -39,6 +39,7 @@ from lehr_service.storage.session import Database
 from lehr_service.suggestions import Suggestions
 from lehr_service.writes import Writes
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -58,6 +59,7 @@ class Server:
     keyring: Keyring
     owners: Owners
     looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    keys: dict[str, list[Any]] = field(default_factory=dict)  # that the next look is for
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
     readiness: Cached[str | None] = field(default_factory=lambda: Cached(1.0))
     census: Cached[Census] = field(default_factory=lambda: Cached(2.0))
@@ -93,6 +95,25 @@ class Server:
             self.looks[name] = asyncio.create_task(look())
         found: T = await asyncio.shield(self.looks[name])
         return found
+
+    async def read_each(
+        self, name: str, key: K, query: Callable[[Connection, list[K]], dict[K, T]]
+    ) -> T:
+        """What a query finds for a key; those that come while it runs are the next ones' keys."""
+        keys = self.keys.setdefault(name, [])
+        keys.append(key)
+        before = self.looks.get(name)
+
+        async def look() -> dict[K, T]:
+            if before is not None:
+                await asyncio.wait([before])
+            self.keys.pop(name)
+            return await self.read(lambda connection: query(connection, keys))
+
+        if len(keys) == 1:
+            self.looks[name] = asyncio.create_task(look())
+        found: dict[K, T] = await asyncio.shield(self.looks[name])
+        return found[key]
 
     async def write(self, act: Callable[[Connection], T]) -> T:
         """Run a write that needs no lane, and answer after its commit."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,8 +19,8 @@ from lehr_service.domain.attempt import Attempt, Kind, check_kind
 from lehr_service.domain.range_test import Losses, RangeTest
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, ending
-from lehr_service.errors import AttemptUnknown, TrialUnknown
-from lehr_service.operations.ledger import Ledger
+from lehr_service.errors import AttemptUnknown, TrialUnknown, WorkerUnknown
+from lehr_service.operations.ledger import Claim, Ledger
 from lehr_service.search import Mirror
 from lehr_service.storage import attempts, range_tests, studies, trials, workers
 
@@ -43,6 +43,7 @@ class Desk:
     asks_here: bool = True  # whether a new point is suggested here, or beside the lane
     heard: set[str] = field(default_factory=set)
     asks: list[float] = field(default_factory=list)  # seconds that each suggestion took here
+    _workers: dict[str, workers.Worker] = field(default_factory=dict)  # of claims looked up
 
     def __post_init__(self) -> None:
         self._found = self.study
@@ -52,6 +53,20 @@ class Desk:
         """The connection, with all changes so far written, for queries that may look at them."""
         self.ledger.flush(self.unflushed)
         return self.unflushed
+
+    def look_up(self, claims: Collection[Claim]) -> None:
+        """Read at once what each claim of the batch would ask by itself."""
+        self.ledger.look_up(self.unflushed, claims)
+        self._workers |= workers.some(self.unflushed, {worker_id for worker_id, _ in claims})
+
+    def worker(self, worker_id: str) -> workers.Worker:
+        """A worker that claims. Raises WorkerUnknown where it is none, or was given up."""
+        if worker_id not in self._workers:
+            self._workers |= workers.some(self.unflushed, [worker_id])
+        worker = self._workers.get(worker_id)
+        if worker is None or worker.lost:
+            raise WorkerUnknown(worker_id)
+        return worker
 
     def trial(self, number: int) -> Trial:
         """Raises TrialUnknown."""
@@ -257,9 +272,8 @@ class Desk:
         if self.study is not self._found or changes.trials or changes.study is not None:
             self.study = replace(self.study, revision=self.revision)
             studies.save(self.unflushed, self.study, self._found, study_attrs=changes.study)
-        # In one order everywhere: two lanes that hear two workers must not wait for each other.
         if self.heard:
-            workers.all_heard(self.unflushed, sorted(self.heard), self.now, self.deadline)
+            workers.all_heard(self.unflushed, self.heard, self.now, self.deadline)
 
 
 def _counted(trial: Trial) -> Counter[str]:

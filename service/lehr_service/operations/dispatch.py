@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -17,10 +18,10 @@ from lehr_service.domain import study as study_rules
 from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial
-from lehr_service.errors import WorkerUnknown
 from lehr_service.operations import attempts as beginnings
 from lehr_service.operations import range_tests
 from lehr_service.operations.desk import Desk
+from lehr_service.operations.ledger import Claim
 from lehr_service.operations.views import moment, report_view, trial_view
 from lehr_service.search import Asked, SearchError, Suggestion
 from lehr_service.storage import attempts, reports, studies, trials, workers
@@ -53,33 +54,36 @@ def opening(connection: Connection) -> Opening:
     return Opening(frozenset(tasks), frozenset(workers.draining(connection)))
 
 
-def choose_study(connection: Connection, worker_id: str, request_id: str) -> Candidates:
-    """Which studies to ask for a trial, in the order of fair share.
+def choose_studies(
+    connection: Connection, claims: Collection[Claim]
+) -> dict[Claim, Candidates | None]:
+    """Which studies to ask for a trial, in the order of fair share, for claims that come together.
 
     A study's share is its weight: the one with the fewest running trials for its weight comes
     first; among equals the one with the fewest claims for its weight so far. A request that was
     answered before finds its answer in whichever study it comes to, so it is looked up here only
-    where there is none. Raises WorkerUnknown.
+    where there is none. None for a worker that is none, or was given up.
     """
-    worker = workers.get(connection, worker_id)
-    if worker is not None and not worker.lost and not worker.draining:
-        ranked = _ranked(connection, worker)
-        if ranked:
-            return Candidates(ranked, tasks=frozenset(worker.tasks))
-    answered = attempts.by_request(connection, worker_id, request_id)
-    if answered is not None:
-        return Candidates([answered.study_id])
-    if worker is None or worker.lost:
-        raise WorkerUnknown(worker_id)
-    return Candidates([], draining=worker.draining, tasks=frozenset(worker.tasks))
+    active = studies.active(connection)
+    known = workers.some(connection, {worker_id for worker_id, _ in claims})
+    here = {worker_id: worker for worker_id, worker in known.items() if not worker.lost}
+    theirs = {w: _candidates(connection, worker, active) for w, worker in here.items()}
+    chosen = {claim: theirs.get(claim[0]) for claim in claims}
+    without = [claim for claim, found in chosen.items() if found is None or not found.study_ids]
+    answered = attempts.by_requests(connection, without) if without else {}
+    return chosen | {claim: Candidates([found.study_id]) for claim, found in answered.items()}
 
 
-def _ranked(connection: Connection, worker: workers.Worker) -> list[int]:
-    """Ids of the studies that have something for a worker, the most entitled first."""
-    open_studies = [s for s in studies.active(connection) if s.definition.task in worker.tasks]
+def _candidates(
+    connection: Connection, worker: workers.Worker, active: Sequence[Study]
+) -> Candidates:
+    tasks = frozenset(worker.tasks)
+    if worker.draining:
+        return Candidates([], draining=True, tasks=tasks)
+    open_studies = [study for study in active if study.definition.task in tasks]
     able = range_tests.ABILITY in worker.abilities
     eligible = [s for s in open_studies if _has_work(s) or _has_test(connection, s, able)]
-    return [study.id for study in sorted(eligible, key=_claim_to_share)]
+    return Candidates([study.id for study in sorted(eligible, key=_claim_to_share)], tasks=tasks)
 
 
 def _has_test(connection: Connection, study: Study, able: bool) -> bool:
@@ -126,16 +130,14 @@ def claim(
     The lease's first deadline is granted in the same transaction, so a worker that dies before its
     first heartbeat is noticed too. The same request id gets the same lease.
     """
-    answered = desk.ledger.claimed(desk.unflushed, worker_id, request_id)
+    answered = desk.ledger.claimed(desk.unflushed, (worker_id, request_id))
     if answered is not None and answered.study_id != desk.study.id:
         return Elsewhere(answered.study_id)
     if answered is not None and answered.kind == "range_test":
         return range_tests.lease(desk, answered)
     if answered is not None:
         return lease(desk, answered)
-    worker = workers.get(desk.unflushed, worker_id)
-    if worker is None or worker.lost:
-        raise WorkerUnknown(worker_id)
+    worker = desk.worker(worker_id)
     desk.settle()
     if worker.draining or desk.study.definition.task not in worker.tasks:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.trial import Trial
 from lehr_service.storage import attempts, reports, trials
 
+Claim = tuple[str, str]  # a worker's id, and its request's
+
 
 @dataclass
 class _Pending:
@@ -20,7 +22,7 @@ class _Pending:
     new_trials: dict[int, Trial] = field(default_factory=dict)
     changed_trials: dict[int, Trial] = field(default_factory=dict)
     stepped_trials: dict[int, Trial] = field(default_factory=dict)  # changed in steps only
-    new_attempts: dict[tuple[str, str], Attempt] = field(default_factory=dict)  # by claim
+    new_attempts: dict[Claim, Attempt] = field(default_factory=dict)
     ended_attempts: list[Attempt] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
     outdated_checkpoints: list[int] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Ledger:
         self._last_steps: dict[str, int] = {}
         self._finished: set[int] = set()  # of the trials
         self._ended: set[str] = set()  # of the attempts
+        self._answers: dict[Claim, Attempt | None] = {}  # that the batch has looked up, or given
         self._pending = _Pending()
 
     def trial(self, connection: Connection, number: int) -> Trial | None:
@@ -60,10 +63,15 @@ class Ledger:
             self._keep_attempt(found)
         return self._attempts[token]
 
-    def claimed(self, connection: Connection, worker_id: str, request_id: str) -> Attempt | None:
+    def look_up(self, connection: Connection, claims: Collection[Claim]) -> None:
+        """Read at once which attempts have answered the claims of a batch before."""
+        self._answers |= dict.fromkeys(claims) | attempts.by_requests(connection, claims)
+
+    def claimed(self, connection: Connection, claim: Claim) -> Attempt | None:
         """The attempt that answered a claim before."""
-        pending = self._pending.new_attempts.get((worker_id, request_id))
-        return pending or attempts.by_request(connection, worker_id, request_id)
+        if claim not in self._answers:
+            self.look_up(connection, [claim])
+        return self._answers[claim]
 
     def last_step(self, connection: Connection, attempt: Attempt) -> int:
         """The last step that an attempt reported, -1 before the first."""
@@ -99,7 +107,8 @@ class Ledger:
     def add_attempt(self, attempt: Attempt, request_id: str) -> None:
         self._keep_attempt(attempt)
         self._last_steps[attempt.token] = -1
-        self._pending.new_attempts[attempt.worker_id, request_id] = attempt
+        claim = attempt.worker_id, request_id
+        self._pending.new_attempts[claim] = self._answers[claim] = attempt
 
     def end_attempt(self, attempt: Attempt) -> None:
         self._keep_attempt(attempt)
@@ -153,7 +162,8 @@ class Ledger:
         self._last_steps = {t: s for t, s in self._last_steps.items() if t in self._attempts}
 
     def forget_finished(self) -> None:
-        """Keep only what may act again."""
+        """Keep only what may act again; the batch is over."""
+        self._answers.clear()
         for number in self._finished:
             self._trials.pop(number, None)
         for token in self._ended:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -13,23 +13,26 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    insert,
     select,
+    tuple_,
     update,
 )
 
 from lehr.wire.trials import Outcome
 from lehr_service.domain.attempt import Attempt, Kind
+from lehr_service.storage.many import insert_all
 from lehr_service.storage.tables import attempts
 
 _COLUMNS = [c for c in attempts.c if c.name not in ("id", "request_id")]
 _BRIEF = [c for c in _COLUMNS if c.name not in ("message", "traceback")]
 # Statements of the hot path are built once: building one costs more than running it.
-_INSERT = insert(attempts)
 _BY_TOKEN = select(*_COLUMNS).where(attempts.c.token == bindparam("token"))
 _BY_REQUEST = select(*_COLUMNS).where(
     attempts.c.worker_id == bindparam("worker_id"),
     attempts.c.request_id == bindparam("request_id"),
+)
+_BY_REQUESTS = select(*_COLUMNS, attempts.c.request_id).where(
+    tuple_(attempts.c.worker_id, attempts.c.request_id).in_(bindparam("claims", expanding=True))
 )
 _END = (
     update(attempts)
@@ -41,7 +44,7 @@ _END = (
 def add_all(connection: Connection, new: Sequence[tuple[Attempt, str]]) -> None:
     """Store attempts, each with the id of the claim it answers."""
     rows = [vars(attempt) | {"request_id": request_id} for attempt, request_id in new]
-    connection.execute(_INSERT, rows)
+    insert_all(connection, attempts, rows)
 
 
 def end_all(connection: Connection, ended: Sequence[Attempt]) -> None:
@@ -67,6 +70,18 @@ def by_token(connection: Connection, token: str) -> Attempt | None:
 def by_request(connection: Connection, worker_id: str, request_id: str) -> Attempt | None:
     mine = {"worker_id": worker_id, "request_id": request_id}
     return _first(connection.execute(_BY_REQUEST, mine))
+
+
+def by_requests(
+    connection: Connection, claims: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Attempt]:
+    """The attempts that answered claims, each a worker's id and its request's."""
+    found = {}
+    for row in connection.execute(_BY_REQUESTS, {"claims": list(claims)}).all():
+        values = dict(row._mapping)
+        request_id = values.pop("request_id")
+        found[row.worker_id, request_id] = _from(values)
+    return found
 
 
 def running_of_trial(connection: Connection, study_id: int, number: int) -> Attempt | None:
@@ -171,6 +186,9 @@ def _first(result: Result[Any]) -> Attempt | None:
 
 
 def _attempt(row: Row[Any]) -> Attempt:
-    values = dict(row._mapping)
+    return _from(dict(row._mapping))
+
+
+def _from(values: dict[str, Any]) -> Attempt:
     values["outcome"] = None if values["outcome"] is None else Outcome(values["outcome"])
     return Attempt(**values)

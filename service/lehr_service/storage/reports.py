@@ -18,9 +18,9 @@ from sqlalchemy import (
 )
 
 from lehr_service.domain.attempt import Attempt
+from lehr_service.storage.many import insert_all
 from lehr_service.storage.tables import checkpoints, reports
 
-_INSERT = insert(reports)
 _SINCE = (
     select(reports.c.trial, reports.c.step, reports.c.value)
     .where(reports.c.study_id == bindparam("study_id"), reports.c.revision > bindparam("revision"))
@@ -29,7 +29,7 @@ _SINCE = (
 
 
 def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    connection.execute(_INSERT, rows)
+    insert_all(connection, reports, rows)
 
 
 def get(connection: Connection, attempt: Attempt, step: int) -> Row[Any] | None:

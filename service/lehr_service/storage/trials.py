@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Select,
     and_,
+    any_,
     bindparam,
     func,
-    insert,
     or_,
     select,
     tuple_,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 
 from lehr.wire.trials import AUDITED, TrialState
 from lehr_service.domain.trial import Trial
+from lehr_service.storage.many import arrays, insert_all, unnested
 from lehr_service.storage.tables import trials
 
 OrderBy = Literal["number", "-number", "value", "-value"]
@@ -31,7 +34,6 @@ _AT_ONCE = 500  # databases bound the length of a list of parameters
 _COLUMNS = [c for c in trials.c if c.name not in ("id", "study_id", "attrs")]
 
 
-_INSERT = insert(trials)
 _SINCE = (
     select(*_COLUMNS, trials.c.attrs)
     .where(trials.c.study_id == bindparam("study_id"), trials.c.revision > bindparam("revision"))
@@ -49,6 +51,16 @@ _SAVE_STEPS = (
     update(trials)
     .where(trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_number"))
     .values(steps=bindparam("steps"), revision=bindparam("revision"))
+)
+_STEPS = select(*(unnested(trials, name) for name in ("number", "steps", "revision"))).subquery()
+_SAVE_STEPS_AT_ONCE = (  # PostgreSQL; the numbers are given twice so that it looks up each of them
+    update(trials)
+    .where(
+        trials.c.study_id == bindparam("of_study"),
+        trials.c.number == any_(bindparam("all_number", type_=ARRAY(Integer))),
+        trials.c.number == _STEPS.c.number,
+    )
+    .values(steps=_STEPS.c.steps, revision=_STEPS.c.revision)
 )
 _SAVE_ATTRS = (
     update(trials)
@@ -68,7 +80,7 @@ def add_all(
     rows = [
         vars(trial) | {"study_id": study_id, "attrs": given.get(trial.number, {})} for trial in new
     ]
-    connection.execute(_INSERT, rows)
+    insert_all(connection, trials, rows)
 
 
 def save_all(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
@@ -79,11 +91,14 @@ def save_all(connection: Connection, study_id: int, changed: Sequence[Trial]) ->
 
 def save_steps(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
     """Write how far these trials have come, which is all that a report changes."""
-    rows = [
-        {"of_study": study_id, "of_number": t.number, "steps": t.steps, "revision": t.revision}
-        for t in changed
-    ]
-    connection.execute(_SAVE_STEPS, rows)
+    names = ("number", "steps", "revision")
+    rows = [{name: getattr(trial, name) for name in names} for trial in changed]
+    if connection.dialect.name == "postgresql":
+        at_once = arrays(trials, names, rows)
+        connection.execute(_SAVE_STEPS_AT_ONCE, at_once | {"of_study": study_id})
+    else:
+        each = [row | {"of_study": study_id, "of_number": row["number"]} for row in rows]
+        connection.execute(_SAVE_STEPS, each)
 
 
 def save_attrs(

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Row,
+    String,
+    any_,
+    bindparam,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from lehr_service.storage.tables import attempts, workers
 
@@ -31,9 +42,21 @@ class Worker:
 
 
 _GET = select(workers).where(workers.c.id == bindparam("id"))
+_SOME = select(workers).where(workers.c.id.in_(bindparam("ids", expanding=True)))
 _HEARD = (
     update(workers)
     .where(workers.c.id == bindparam("of_id"), workers.c.lost.is_(False))
+    .values(heard_at=bindparam("heard_at"), deadline=bindparam("deadline"))
+)
+_THEM = (  # in one order everywhere: two lanes that hear two workers must not wait for each other
+    select(workers.c.id)
+    .where(workers.c.id == any_(bindparam("ids", type_=ARRAY(String))), workers.c.lost.is_(False))
+    .order_by(workers.c.id)
+    .with_for_update()
+)
+_ALL_HEARD = (  # PostgreSQL
+    update(workers)
+    .where(workers.c.id.in_(_THEM))
     .values(heard_at=bindparam("heard_at"), deadline=bindparam("deadline"))
 )
 
@@ -47,6 +70,12 @@ def get(connection: Connection, worker_id: str) -> Worker | None:
     return None if row is None else _worker(row)
 
 
+def some(connection: Connection, worker_ids: Collection[str]) -> dict[str, Worker]:
+    """Those of the workers that there are, by id."""
+    found = connection.execute(_SOME, {"ids": list(worker_ids)}).all()
+    return {row.id: _worker(row) for row in found}
+
+
 def heard(connection: Connection, worker_id: str, now: float, deadline: float) -> Worker | None:
     """Move the deadline of a worker that is not given up; None where there is none."""
     values = {"of_id": worker_id, "heard_at": now, "deadline": deadline}
@@ -55,11 +84,14 @@ def heard(connection: Connection, worker_id: str, now: float, deadline: float) -
 
 
 def all_heard(
-    connection: Connection, worker_ids: Sequence[str], now: float, deadline: float
+    connection: Connection, worker_ids: Collection[str], now: float, deadline: float
 ) -> None:
-    """Move the deadlines of workers, in the given order, where they are not given up."""
-    rows = [{"of_id": w, "heard_at": now, "deadline": deadline} for w in worker_ids]
-    connection.execute(_HEARD, rows)
+    """Move the deadlines of workers where they are not given up."""
+    values = {"heard_at": now, "deadline": deadline}
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ALL_HEARD, values | {"ids": list(worker_ids)})
+    else:
+        connection.execute(_HEARD, [values | {"of_id": worker} for worker in worker_ids])
 
 
 def waits(connection: Connection, worker_id: str, now: float, deadline: float) -> None:
