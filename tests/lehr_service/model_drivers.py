@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from functools import partial
 
 import httpx
@@ -122,10 +123,13 @@ class ByLanes:
             candidates = self._read(dispatch.choose_studies, [mine])[mine]
             if candidates is None:
                 raise WorkerUnknown(worker)
-            for study_id in candidates.study_ids:
+            ids = deque(candidates.study_ids)
+            while ids:
                 act = partial(dispatch.claim, worker_id=worker, request_id=request)
-                lease = self._submit(study_id, act)
-                if lease is not None:
+                lease = self._submit(ids.popleft(), act)
+                if isinstance(lease, dispatch.Elsewhere):
+                    ids = deque([lease.study_id])
+                elif lease is not None:
                     return lease.study, lease.trial.number, lease.attempt, lease.token
         except ServiceError as error:
             return error.code

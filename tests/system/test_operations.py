@@ -6,6 +6,7 @@ import subprocess
 import threading
 import uuid
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -106,6 +107,19 @@ def test_a_backup_under_load_is_whole(lab, tmp_path, database_url):
     assert json.loads(checked.stdout)["findings"] == []
     with closing(sqlite3.connect(target)) as copy:
         assert copy.execute("SELECT count(*) FROM reports").fetchone()[0] > 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_samplers_start_with_the_server(lab, wait_for):
+    """Not with the first claim, which would have to wait for them."""
+    here = lab(LEHR_SAMPLER_PROCESSES="2")
+    children = Path(f"/proc/{here.server.pid}/task/{here.server.pid}/children")
+
+    def samplers():
+        lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.read_text().split()]
+        return sum(b"lehr_service.operations.suggesting" in line for line in lines)
+
+    wait_for(lambda: samplers() == 2)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
