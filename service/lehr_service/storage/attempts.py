@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
-    tuple_,
     update,
 )
 
@@ -27,13 +26,11 @@ _COLUMNS = [c for c in attempts.c if c.name not in ("id", "request_id")]
 _BRIEF = [c for c in _COLUMNS if c.name not in ("message", "traceback")]
 # Statements of the hot path are built once: building one costs more than running it.
 _BY_TOKEN = select(*_COLUMNS).where(attempts.c.token == bindparam("token"))
-_BY_REQUEST = select(*_COLUMNS).where(
-    attempts.c.worker_id == bindparam("worker_id"),
-    attempts.c.request_id == bindparam("request_id"),
+_BY_REQUESTS = select(*_COLUMNS, attempts.c.request_id).where(  # an index has these two
+    attempts.c.worker_id.in_(bindparam("worker_ids", expanding=True)),
+    attempts.c.request_id.in_(bindparam("request_ids", expanding=True)),
 )
-_BY_REQUESTS = select(*_COLUMNS, attempts.c.request_id).where(
-    tuple_(attempts.c.worker_id, attempts.c.request_id).in_(bindparam("claims", expanding=True))
-)
+_CLAIMS_AT_ONCE = 50  # each worker's is looked for with each request's
 _END = (
     update(attempts)
     .where(attempts.c.token == bindparam("of_token"))
@@ -67,21 +64,19 @@ def by_token(connection: Connection, token: str) -> Attempt | None:
     return _first(connection.execute(_BY_TOKEN, {"token": token}))
 
 
-def by_request(connection: Connection, worker_id: str, request_id: str) -> Attempt | None:
-    mine = {"worker_id": worker_id, "request_id": request_id}
-    return _first(connection.execute(_BY_REQUEST, mine))
-
-
 def by_requests(
     connection: Connection, claims: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], Attempt]:
     """The attempts that answered claims, each a worker's id and its request's."""
-    found = {}
-    for row in connection.execute(_BY_REQUESTS, {"claims": list(claims)}).all():
-        values = dict(row._mapping)
-        request_id = values.pop("request_id")
-        found[row.worker_id, request_id] = _from(values)
-    return found
+    wanted, found = list(claims), {}
+    for start in range(0, len(wanted), _CLAIMS_AT_ONCE):
+        worker_ids, request_ids = zip(*wanted[start : start + _CLAIMS_AT_ONCE], strict=True)
+        some = {"worker_ids": worker_ids, "request_ids": request_ids}
+        for row in connection.execute(_BY_REQUESTS, some).all():
+            values = dict(row._mapping)
+            claim = row.worker_id, values.pop("request_id")
+            found[claim] = _from(values)
+    return {claim: found[claim] for claim in wanted if claim in found}
 
 
 def running_of_trial(connection: Connection, study_id: int, number: int) -> Attempt | None:

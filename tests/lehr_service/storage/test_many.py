@@ -116,9 +116,12 @@ def started(study_id, number, request_id):
 
 
 def test_answers_are_found_by_worker_and_request(database, study_id):
+    others = [("w", f"s{n}") for n in range(120)]
     with database.write() as connection:
+        workers.add(connection, worker("v"))
         attempts.add_all(connection, [started(study_id, n, f"r{n}") for n in range(3)])
-        found = attempts.by_requests(connection, [("w", "r0"), ("v", "r1"), ("w", "r2"), ("w", "")])
+        asked = [("v", "r1"), ("w", "r0"), *others, ("v", ""), ("w", "r2")]
+        found = attempts.by_requests(connection, asked)
     assert {claim: attempt.trial for claim, attempt in found.items()} == {
         ("w", "r0"): 0,
         ("w", "r2"): 2,
