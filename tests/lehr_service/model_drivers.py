@@ -16,8 +16,8 @@ from lehr_service.errors import ServiceError, WorkerUnknown
 from lehr_service.lanes import Lanes
 from lehr_service.operations import dispatch, recovery, trials
 from lehr_service.operations import studies as study_acts
+from lehr_service.operations.heartbeats import Beat, hear
 from lehr_service.settings import Settings
-from lehr_service.storage import attempts as attempt_rows
 from lehr_service.storage import studies as study_rows
 from lehr_service.storage import trials as trial_rows
 from lehr_service.storage import workers as worker_rows
@@ -105,13 +105,10 @@ class ByLanes:
         return worker_id
 
     def heartbeat(self, worker, tokens):
+        now, beats = self.clock(), [Beat(worker, tokens)]
         with self.database.write() as connection:
-            now = self.clock()
-            found = worker_rows.heard(connection, worker, now, now + LEASE)
-            if found is None:
-                return "worker_unknown"
-            held = attempt_rows.running_tokens(connection, tokens)
-            return sorted(set(tokens) - set(held)), found.draining
+            (found,) = hear(connection, beats, now, now + LEASE)
+        return "worker_unknown" if found is None else (sorted(found.stop), found.drain)
 
     def drain(self, worker):
         with self.database.write() as connection:

@@ -1,6 +1,5 @@
 """Which study gets the next worker, and what a claim waits for."""
 
-import asyncio
 import sqlite3
 import threading
 import uuid
@@ -10,7 +9,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import event
 
-from lehr_service.api.deps import Server
+from lehr_service.api import deps
 from lehr_service.operations import dispatch
 from lehr_service.storage import studies
 
@@ -190,9 +189,7 @@ def test_a_claim_that_is_sent_twice_at_once_has_one_lease(server, create, simula
         ids = {name: studies.by_name(connection, name).id for name in ("one", "two")}
     chosen = [ids["two"], ids["one"]] if first["study"] == "one" else [ids["one"], ids["two"]]
     candidates = dispatch.Candidates(chosen)
-    monkeypatch.setattr(
-        dispatch, "choose_studies", lambda _, claims: dict.fromkeys(claims, candidates)
-    )
+    monkeypatch.setattr(deps, "choose_studies", lambda _, claims: dict.fromkeys(claims, candidates))
     again = worker.claim(request)
     assert (again["study"], again["token"]) == (first["study"], first["token"])
     counts = [server.http.get(f"/v1/studies/{name}").json()["counts"] for name in ids]
@@ -216,9 +213,11 @@ def test_claims_that_come_together_are_looked_up_together(
     ]
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        for claim in claims:
+        claims[0].start()
+        wait_for(lambda: lane.running and not lane.queue)  # it is at the lock
+        for claim in claims[1:]:
             claim.start()
-        wait_for(lambda: len(lane.queue) == len(claims) - 1)  # the first one is at the lock
+        wait_for(lambda: len(lane.queue) == len(claims) - 1)
         other.execute("ROLLBACK")
     for claim in claims:
         claim.join(30)
@@ -226,51 +225,3 @@ def test_claims_that_come_together_are_looked_up_together(
     for table in ("attempts", "workers"):
         looks = [s for s in said if s.startswith("SELECT") and f"FROM {table} " in s]
         assert len(looks) == 2, looks
-
-
-class Looked:
-    """So much of a server as it takes to look up keys: each look waits until it is let go."""
-
-    def __init__(self):
-        self.keys, self.looks, self.asked, self.gates = {}, {}, [], []
-
-    async def read(self, query):
-        self.gates.append(asyncio.Event())
-        await self.gates[-1].wait()
-        return query(None)
-
-    async def find(self, key):
-        def query(_, keys):
-            self.asked.append(list(keys))
-            if "bad" in keys:
-                raise LookupError("bad")
-            return {key: key.upper() for key in keys}
-
-        return await Server.read_each(self, "letters", key, query)
-
-    async def let_one_go(self):
-        while not self.gates or self.gates[-1].is_set():
-            await asyncio.sleep(0)
-        self.gates[-1].set()
-
-
-def test_keys_that_come_during_a_look_are_the_next_ones():
-    async def scene():
-        here = Looked()
-        first = asyncio.create_task(here.find("a"))
-        while not here.gates:
-            await asyncio.sleep(0)
-        later = [asyncio.create_task(here.find(key)) for key in ("b", "a", "bad")]
-        await here.let_one_go()
-        assert await first == "A"
-        later[1].cancel()  # its client has gone; the others stay
-        await here.let_one_go()
-        found = await asyncio.gather(*later, return_exceptions=True)
-        last = asyncio.create_task(here.find("c"))
-        await here.let_one_go()
-        return here.asked, [type(each) for each in found], await last
-
-    asked, found, last = asyncio.run(scene())
-    assert asked == [["a"], ["b", "a", "bad"], ["c"]]
-    assert found == [LookupError, asyncio.CancelledError, LookupError]
-    assert last == "C"

@@ -40,9 +40,11 @@ def test_while_the_writer_is_busy_reads_are_answered_and_writes_gather(
     other = sqlite3.connect(tmp_path / "lehr.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answers = []
-    threads = beats(server.url, [*known, stranger := uuid.uuid4().hex], answers)
+    threads = beats(server.url, [stranger := uuid.uuid4().hex], answers)
     try:
-        wait_for(lambda: len(here.writes._queue) == MANY)
+        wait_for(lambda: here.writes._free == 0)
+        threads += beats(server.url, known, answers)
+        wait_for(lambda: len(here.beats._next) == MANY)
         assert server.http.get("/healthz").status_code == 200
         assert server.http.get("/v1/studies/study").status_code == 200
         assert answers == commits == []

@@ -32,9 +32,7 @@ async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> 
     with here.changes.watch("work") as watch:
         noted = 0.0
         while True:  # a look of its own at first, and whenever there may be something for it
-            candidates = await here.read_each(
-                "claims", (worker_id, request_id), dispatch.choose_studies
-            )
+            candidates = await here.choices((worker_id, request_id))
             if candidates is None:
                 raise WorkerUnknown(worker_id)
             lease = await _first_lease(here, candidates.study_ids, worker_id, request_id)

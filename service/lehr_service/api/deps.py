@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Request, Response
@@ -18,9 +19,11 @@ from starlette.types import Scope
 
 from lehr.wire.base import one_of
 from lehr.wire.errors import ErrorAnswer
+from lehr.wire.workers import HeartbeatAnswer
 from lehr_service.api.cached import Cached
 from lehr_service.api.changes import Changes
 from lehr_service.api.identity import Keyring, Owners, Principal, who_sent
+from lehr_service.api.together import Together
 from lehr_service.errors import (
     AttemptUnknown,
     Invalid,
@@ -33,13 +36,14 @@ from lehr_service.lanes import Clock, Lanes
 from lehr_service.metrics import Metrics
 from lehr_service.operations.census import Census
 from lehr_service.operations.desk import Desk
-from lehr_service.operations.dispatch import study_of
+from lehr_service.operations.dispatch import Candidates, choose_studies, study_of
+from lehr_service.operations.heartbeats import Beat, hear
+from lehr_service.operations.ledger import Claim
 from lehr_service.settings import Settings
 from lehr_service.storage.session import Database
 from lehr_service.suggestions import Suggestions
 from lehr_service.writes import Writes
 
-K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -59,10 +63,24 @@ class Server:
     keyring: Keyring
     owners: Owners
     looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
-    keys: dict[str, list[Any]] = field(default_factory=dict)  # that the next look is for
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
     readiness: Cached[str | None] = field(default_factory=lambda: Cached(1.0))
     census: Cached[Census] = field(default_factory=lambda: Cached(2.0))
+
+    def __post_init__(self) -> None:
+        self.choices = Together(self._choose)
+        self.beats = Together(self._hear)
+
+    async def _choose(self, claims: list[Claim]) -> list[Candidates | None]:
+        """Which studies to ask for each claim; see ``choose_studies``."""
+        chosen = await self.read(lambda connection: choose_studies(connection, claims))
+        return [chosen[claim] for claim in claims]
+
+    async def _hear(self, beats: list[Beat]) -> list[HeartbeatAnswer | None]:
+        """What to say to each worker; see ``hear``."""
+        now = self.clock()
+        deadline = now + self.settings.lease_seconds
+        return await self.write(partial(hear, beats=beats, now=now, deadline=deadline))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in a thread of its own view of the database.
@@ -95,25 +113,6 @@ class Server:
             self.looks[name] = asyncio.create_task(look())
         found: T = await asyncio.shield(self.looks[name])
         return found
-
-    async def read_each(
-        self, name: str, key: K, query: Callable[[Connection, list[K]], dict[K, T]]
-    ) -> T:
-        """What a query finds for a key; those that come while it runs are the next ones' keys."""
-        keys = self.keys.setdefault(name, [])
-        keys.append(key)
-        before = self.looks.get(name)
-
-        async def look() -> dict[K, T]:
-            if before is not None:
-                await asyncio.wait([before])
-            self.keys.pop(name)
-            return await self.read(lambda connection: query(connection, keys))
-
-        if len(keys) == 1:
-            self.looks[name] = asyncio.create_task(look())
-        found: dict[K, T] = await asyncio.shield(self.looks[name])
-        return found[key]
 
     async def write(self, act: Callable[[Connection], T]) -> T:
         """Run a write that needs no lane, and answer after its commit."""

@@ -26,6 +26,7 @@ from lehr_service.api.deps import Here, Server, Who, WorkerId, answer, refuses
 from lehr_service.api.lean import LeanRoute
 from lehr_service.domain.attempt import Attempt
 from lehr_service.errors import Invalid, WorkerUnknown
+from lehr_service.operations.heartbeats import Beat
 from lehr_service.operations.studies import check_schema
 from lehr_service.operations.views import moment, worker_view
 from lehr_service.storage import attempts, range_tests, studies, trials, workers
@@ -110,20 +111,10 @@ def _running(connection: Connection, study: str, attempt: Attempt) -> WorkerAtte
 @router.post("/{worker_id}/heartbeat", response_model=HeartbeatAnswer, responses=refuses(400, 404))
 async def heartbeat(worker_id: WorkerId, beat: Heartbeat, here: Here) -> Response:
     """Say that a worker lives; hear which of its attempts hold no lease any more."""
-    now = here.clock()
-
-    def beaten(connection: Connection) -> HeartbeatAnswer:
-        worker = workers.heard(connection, worker_id, now, now + here.settings.lease_seconds)
-        if worker is None:
-            raise WorkerUnknown(worker_id)
-        held = attempts.running_tokens(connection, beat.attempts)
-        return HeartbeatAnswer(
-            deadline=moment(worker.deadline),
-            stop=[token for token in beat.attempts if token not in held],
-            drain=worker.draining,
-        )
-
-    return answer(await here.write(beaten))
+    heard = await here.beats(Beat(worker_id, beat.attempts))
+    if heard is None:
+        raise WorkerUnknown(worker_id)
+    return answer(heard)
 
 
 @router.post(

@@ -30,6 +30,10 @@ _BY_REQUESTS = select(*_COLUMNS, attempts.c.request_id).where(  # an index has t
     attempts.c.worker_id.in_(bindparam("worker_ids", expanding=True)),
     attempts.c.request_id.in_(bindparam("request_ids", expanding=True)),
 )
+_RUNNING_TOKENS = select(attempts.c.token).where(
+    attempts.c.token.in_(bindparam("tokens", expanding=True)), attempts.c.outcome.is_(None)
+)
+_TOKENS_AT_ONCE = 500  # databases bound the length of a list of parameters
 _CLAIMS_AT_ONCE = 50  # each worker's is looked for with each request's
 _END = (
     update(attempts)
@@ -169,10 +173,11 @@ def seconds_of_worker(connection: Connection, worker_id: str, now: float) -> flo
 
 def running_tokens(connection: Connection, tokens: Sequence[str]) -> set[str]:
     """Which of these tokens hold a lease."""
-    query = select(attempts.c.token).where(
-        attempts.c.token.in_(tokens), attempts.c.outcome.is_(None)
-    )
-    return set(connection.execute(query).scalars().all()) if tokens else set()
+    found: set[str] = set()
+    for start in range(0, len(tokens), _TOKENS_AT_ONCE):
+        some = {"tokens": tokens[start : start + _TOKENS_AT_ONCE]}
+        found.update(connection.execute(_RUNNING_TOKENS, some).scalars())
+    return found
 
 
 def _first(result: Result[Any]) -> Attempt | None:

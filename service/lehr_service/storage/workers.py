@@ -76,13 +76,6 @@ def some(connection: Connection, worker_ids: Collection[str]) -> dict[str, Worke
     return {row.id: _worker(row) for row in found}
 
 
-def heard(connection: Connection, worker_id: str, now: float, deadline: float) -> Worker | None:
-    """Move the deadline of a worker that is not given up; None where there is none."""
-    values = {"of_id": worker_id, "heard_at": now, "deadline": deadline}
-    row = connection.execute(_HEARD.returning(workers), values).first()
-    return None if row is None else _worker(row)
-
-
 def all_heard(
     connection: Connection, worker_ids: Collection[str], now: float, deadline: float
 ) -> None:

@@ -123,7 +123,6 @@ def hot_queries(study_id):
         "curves_of": ("reports", lambda c: reports.curves_of(c, study_id, [3, 4])),
         "worker": ("workers", lambda c: workers.get(c, me)),
         "some_workers": ("workers", lambda c: workers.some(c, [me, "0" * 32])),
-        "heard": ("workers", lambda c: workers.heard(c, me, 1.0, 2.0)),
         "all_heard": ("workers", lambda c: workers.all_heard(c, [me], 1.0, 2.0)),
         "overdue": ("workers", lambda c: workers.overdue(c, -1.0)),
     }
