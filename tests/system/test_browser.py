@@ -186,6 +186,18 @@ def test_a_study_from_the_editor_to_its_end(
             phone.drawn()
         phone.fits()
         phone.accessible()
+    phone.page.goto("/new")
+    phone.page.fill("#definition", STUDY.replace("low: 0.01", "low: 0.5"))
+    phone.page.wait_for_selector("#verdict .error")
+    phone.fits()
+    phone.complaints.clear()  # a browser complains of a definition that is refused
+    phone.page.goto("/studies/digits?tab=slice")
+    phone.drawn()
+    places = phone.page.locator("[data-drawn] .subplot .plot").evaluate_all(
+        "plots => plots.map((plot) => Math.round(plot.getBoundingClientRect().left))"
+    )
+    assert len(places) > 2
+    assert len(set(places)) == 1, "below each other, for beside they could not be read"
     assert not phone.complaints
 
 

@@ -159,6 +159,8 @@ def _history(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
         data.x = [numbers[position] for position in data.x]
         if data.mode == "lines":
             data.line.shape = "hv"  # a best value lasts until it is beaten
+            data.name = "best so far"
+    figure.update_xaxes(title_text="trial")
     if max(numbers) <= _SINGLE_TICKS:
         figure.layout.xaxis.dtick = 1
     return figure
@@ -200,10 +202,12 @@ def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
         axis.title.font.size = 11
         if axis.type == "log":
             axis.minorloglabels = "none"  # there is no room for them
+            axis.nticks = 4
         elif axis.categoryarray is None:
             axis.nticks = 4
         else:
             axis.categoryarray = [_unquoted(value) for value in axis.categoryarray]
+            axis.range = [-0.5, len(axis.categoryarray) - 0.5]  # names are as wide as their share
     return figure
 
 
@@ -217,6 +221,7 @@ def _colour_by_number(figure: Any, study: optuna.Study) -> None:
         best = data.marker.colorbar.title.text == "Best Trial"
         scale = _EARLY_TO_LATE_BEST if best else _EARLY_TO_LATE
         data.marker.update(colorscale=scale, cmin=first, cmax=last)
+        data.marker.colorbar.title.text = "trial"
         if last - first <= _SINGLE_TICKS:
             data.marker.colorbar.update(tick0=0, dtick=1)
 
@@ -260,8 +265,10 @@ def _importances(study: optuna.Study, name: str, params: list[str] | None) -> An
         marker={"color": "#4477aa"},
     )
     figure = go.Figure(bars)
-    figure.update_xaxes(title_text=f"importance for {name}", tickformat=".0%", rangemode="tozero")
-    return figure
+    most = 1.15 * max(shares.values()) or 1.0  # with room for the share behind the bar
+    return figure.update_xaxes(
+        title_text=f"importance<br>for {name}", tickformat=".0%", range=[0.0, most], nticks=6
+    )
 
 
 def _edf(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
