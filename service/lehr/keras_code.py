@@ -12,7 +12,7 @@ from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Trial
 
 _PROGRAM = '''\
-"""Trial {number} of study {study}: {metric} {value}.
+"""Trial {number} of study {study}: {reached}.
 
 Trains the configuration again in plain Keras, with the same initial weights and the same order of
 samples, and prints what it reaches. Needs: pip install 'lehr[worker]'
@@ -101,13 +101,16 @@ def keras_code(definition: StudyDefinition, trial: Trial, seed: int) -> str:
     """
     params = trial.params
     point = resolve(definition.space, lambda name, _value: params[name])
-    goal = definition.goals[0]
+    goals = definition.goals
+    values = trial.values if trial.values is not None else [trial.value]
+    reached = ", ".join(f"{g.metric} {v}" for g, v in zip(goals, values, strict=False))
     return _PROGRAM.format(
         number=trial.number,
         study=trial.study,
-        metric=goal.metric,
-        value=trial.value if trial.value is not None else trial.values,
-        direction=goal.direction,
+        reached=trial.state.value if values == [None] else reached,
+        metric=goals[0].metric,
+        value=values[0],
+        direction=goals[0].direction,
         epochs=definition.training.epochs,
         seed=seed,
         task=definition.task,

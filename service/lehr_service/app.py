@@ -117,6 +117,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)
+    app.add_exception_handler(404, pages.missing)
     # The busiest are found first; trials' paths before studies'.
     api = (attempts, workers, trials, studies, events, exports, plots, tokens, health)
     routers = [part.router for part in (*api, pages, static_files)]

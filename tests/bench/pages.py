@@ -1,5 +1,7 @@
 """How soon pages of a large study can be used: 10,000 trials of 50 steps, in a real browser.
 
+The Pareto front is that of a study of as many trials with two objectives.
+
     .venv/bin/python tests/bench/pages.py [--trials 10000] [--steps 50]
 
 Two times a page: from the click to a page that answers (its load event), and to its figure drawn.
@@ -20,13 +22,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lehr_service"))
-from conftest import definition, fill
+from conftest import TWO_GOALS, definition, fill
 
 LEHR = Path(sys.executable).with_name("lehr")
 TABS = (
@@ -90,19 +93,20 @@ def measure(page: Any, url: str) -> tuple[float, float]:
 PATHS = (
     *("/", "/workers", "/studies/{}/trials/3", "/studies/{}/compare?trials=1&trials=2"),
     *(f"/studies/{{}}?tab={tab}" for tab in TABS),
+    "/studies/{}-two?tab=pareto",
 )
 
 
-def print_costs(url: str, process: int) -> None:
+def print_costs(url: str, process: int, paths: Sequence[str]) -> None:
     print(f"{'page':24}{'large: CPU s':>14}{'MB':>8}{'small: CPU s':>14}{'MB':>8}")
     with httpx.Client(base_url=url, timeout=120) as http:
-        for path in PATHS:
+        for path in paths:
             large, small = (cost(http, process, path.format(name)) for name in ("large", "small"))
             shown = (f"{seconds:14.2f}{megabytes:8.2f}" for seconds, megabytes in (large, small))
             print(f"{path[-22:]:24}{''.join(shown)}", flush=True)
 
 
-def print_times(url: str) -> None:
+def print_times(url: str, paths: Sequence[str]) -> None:
     from playwright.sync_api import sync_playwright
 
     print(f"{'page':24}{'large: page':>14}{'figure':>8}{'small: page':>14}{'figure':>8}")
@@ -111,7 +115,7 @@ def print_times(url: str) -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         page = browser.new_page(base_url=url)
-        for path in PATHS:
+        for path in paths:
             large, small = (measure(page, path.format(name)) for name in ("large", "small"))
             shown = (f"{load:14.2f}{draw:8.2f}" for load, draw in (large, small))
             print(f"{path[-22:]:24}{''.join(shown)}", flush=True)
@@ -123,16 +127,19 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--only", default="", help="part of the pages' addresses, such as pareto")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server, url = serve(Path(folder))
         try:
             database = f"sqlite:///{Path(folder) / 'lehr.db'}"
-            fill(database, definition(name="large"), options.trials, options.steps)
-            fill(database, definition(name="small"), 10, options.steps)
-            print_costs(url, server.pid)
+            for name, trials in (("large", options.trials), ("small", 10)):
+                fill(database, definition(name=name), trials, options.steps)
+                fill(database, definition(name=f"{name}-two", **TWO_GOALS), trials, options.steps)
+            paths = [path for path in PATHS if options.only in path]
+            print_costs(url, server.pid, paths)
             if not options.no_browser:
-                print_times(url)
+                print_times(url, paths)
         finally:
             server.terminate()
             server.wait()

@@ -10,12 +10,13 @@ from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Trial
 
 
-def program(optimizer, params, schedule=None):
+def program(optimizer, params, schedule=None, goals=None, **ended):
     definition = StudyDefinition.model_validate(
         {
             "name": "study",
             "task": "digits_mlp",
-            "objective": {"metric": "val_loss", "direction": "minimize"},
+            "objective": None if goals else {"metric": "val_loss", "direction": "minimize"},
+            "objectives": goals,
             "search_space": {
                 "optimizer": {optimizer: {"learning_rate": {"low": 0.01, "high": 0.1}}},
                 "schedule": schedule or {"constant": {}},
@@ -36,6 +37,7 @@ def program(optimizer, params, schedule=None):
             "revision": 1,
             "created_at": "2026-01-01T00:00:00Z",
         }
+        | ended
     )
     return keras_code(definition, trial, seed=7)
 
@@ -59,3 +61,14 @@ def test_the_schedule_and_the_parameters_are_the_trials():
     assert "{'name': 'cosine', 'alpha': 0.03}" in code
     assert "{'hidden_units': 16}" in code
     assert "EPOCHS, SEED = 2, 7" in code
+
+
+def test_it_says_what_the_trial_reached():
+    def first_line(**given):
+        return program("sgd", {"schedule": "constant"}, **given).splitlines()[0]
+
+    assert first_line() == '"""Trial 3 of study study: val_loss 0.5.'
+    assert first_line(state="fail", value=None) == '"""Trial 3 of study study: fail.'
+    goals = [{"metric": name, "direction": "minimize"} for name in ("val_loss", "size")]
+    both = first_line(goals=goals, value=None, values=[0.5, 10.0])
+    assert both == '"""Trial 3 of study study: val_loss 0.5, size 10.0.'

@@ -31,6 +31,16 @@ def definition(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+TWO_GOALS: dict[str, Any] = {
+    "objective": None,
+    "objectives": [
+        {"metric": "val_accuracy", "direction": "maximize"},
+        {"metric": "size", "direction": "minimize"},
+    ],
+}
+"""Changes that make of a definition one with two objectives."""
+
+
 class Simulated:
     """A worker that trains nothing: it sends what the test says."""
 
@@ -92,6 +102,11 @@ def definition_fixture() -> Callable[..., dict[str, Any]]:
     return definition
 
 
+@pytest.fixture(name="several")
+def several_fixture() -> dict[str, Any]:
+    return dict(TWO_GOALS)
+
+
 @pytest.fixture(name="simulated")
 def simulated_fixture() -> type[Simulated]:
     return Simulated
@@ -102,8 +117,14 @@ def create_fixture() -> Callable[..., dict[str, Any]]:
     return create
 
 
-def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
-    """Write a study of complete and pruned trials into a database that has its tables."""
+def fill(
+    url: str, definition: dict[str, Any], trials: int, steps: int, *, eventful: bool = False
+) -> None:
+    """Write a study of complete trials into a database that has its tables.
+
+    The second of two objectives is the first and up to 1 more: less of it costs something.
+    Of ten trials of an eventful study one was pruned at its first step, and one failed.
+    """
     import random
 
     from sqlalchemy import insert
@@ -116,11 +137,15 @@ def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
     draw, now = random.Random(7), 1.7e9
     study = new_study(StudyDefinition.model_validate(definition), now)
     row = studies.columns(study) | {"state": "completed", "finished_at": now + trials}
-    row |= {"complete": trials, "epochs": trials * steps, "revision": trials, "reason": "done"}
+    ends = ["complete"] * (8 if eventful else 10) + ["pruned", "fail"] * eventful
+    states = [ends[number % 10] for number in range(trials)]
+    row |= {state: states.count(state) for state in set(states)}
+    row |= {"epochs": trials * steps, "revision": trials, "reason": "done"}
     worker_id = f"{study.name:0>32}"[:32]
     worker = {"id": worker_id, "name": "w", "tasks": {}, "devices": [], "versions": {}}
     worker |= {"registered_at": now, "heard_at": now, "deadline": now, "lost": True}
     new, attempts, reports = [], [], []
+    several = len(study.definition.goals) > 1
     for number in range(trials):
         optimizer = draw.choice(["sgd", "adam"])
         params = {
@@ -130,10 +155,13 @@ def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
             "cosine.alpha": draw.uniform(0, 0.1),
         }
         value = draw.random()
-        start = now + number
+        start, state = now + number, states[number]
+        done = {"complete": steps, "pruned": min(steps, 1), "fail": 0}[state]
+        both = [value, value + draw.random()] if several else None
         new.append(
-            {"number": number, "state": "complete", "params": params, "value": value}
-            | {"attempts": 1, "steps": steps, "worker": "w", "revision": number + 1}
+            {"number": number, "state": state, "params": params, "objective_values": both}
+            | {"value": None if several or state != "complete" else value}
+            | {"attempts": 1, "steps": done, "worker": "w", "revision": number + 1}
             | {"created_at": start, "started_at": start, "finished_at": start + 1}
         )
         attempts.append(
@@ -143,14 +171,14 @@ def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
                 "attempt": 1,
                 "worker_id": worker_id,
             }
-            | {"request_id": str(number), "outcome": "complete"}
+            | {"request_id": str(number), "outcome": "error" if state == "fail" else state}
             | {"started_at": start, "finished_at": start + 1}
         )
         reports += [
             {"trial": number, "attempt": 1, "step": step, "value": value * (step + 1) / steps}
             | {"learning_rate": 0.1 / (step + 1), "metrics": {"loss": 1.0 / (step + 1)}}
             | {"verdict": "continue", "reason": "", "revision": number + 1, "reported_at": start}
-            for step in range(steps)
+            for step in range(done)
         ]
     database = Database(url)
     with database.write() as connection:
@@ -166,10 +194,13 @@ def fill(url: str, definition: dict[str, Any], trials: int, steps: int) -> None:
 
 @pytest.fixture(scope="session")
 def large_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file whose study ``large`` has 10,000 complete trials of 2 steps."""
+    """An SQLite file with studies of 10,000 trials: ``large``, ``eventful``, ``two`` objectives."""
     file: Path = tmp_path_factory.mktemp("large") / "lehr.db"
     shutil.copy(sqlite_template, file)
-    fill(f"sqlite:///{file}", definition(name="large"), 10_000, 2)
+    url = f"sqlite:///{file}"
+    fill(url, definition(name="large"), 10_000, 2)
+    fill(url, definition(name="eventful"), 10_000, 2, eventful=True)
+    fill(url, definition(name="two", **TWO_GOALS), 10_000, 0)
     return file
 
 

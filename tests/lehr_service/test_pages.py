@@ -149,6 +149,24 @@ def test_what_is_not_there_is_a_page_that_says_so(study):
         assert "Not found" in text_of(study.get(url), 404), url
 
 
+def test_an_address_where_nothing_is_is_a_page_to_a_browser_and_json_to_others(http):
+    page = text_of(http.get("/nothing/here", headers=HTML), 404)
+    assert "there is nothing at /nothing/here" in page
+    assert 'href="/"' in page
+    answer = http.get("/v1/nothing")
+    assert answer.status_code == 404
+    error = answer.json()["error"]
+    assert (error["code"], error["message"]) == ("not_found", "there is nothing at /v1/nothing")
+
+
+def test_a_study_of_several_objectives_leads_to_its_front(http, create, several):
+    create(http, **several)
+    assert "2 objectives" in text_of(http.get("/"))
+    page = text_of(http.get("/studies/study"))
+    assert 'href="/studies/study?tab=pareto">several objectives' in page
+    assert "none yet" in page, "and not five zeros"
+
+
 def test_the_editor_reads_yaml_and_every_example_is_valid(http):
     page = text_of(http.get("/new"))
     for name in re.findall(r'href="/new\?example=([a-z-]+)"', page):

@@ -1,9 +1,11 @@
 """Every kind of figure of studies without trials, with one, with all that can happen, with many."""
 
 import json
+import math
+import sqlite3
 import subprocess
 import sys
-import time
+from contextlib import closing
 from typing import get_args
 
 import plotly.graph_objects as go
@@ -31,13 +33,7 @@ SPACE = {
     },
     "parameters": {"batch_size": [32, 64], "units": {"low": 8, "high": 64, "int": True}},
 }
-SEVERAL = {
-    "objective": None,
-    "objectives": [
-        {"metric": "val_accuracy", "direction": "maximize"},
-        {"metric": "size", "direction": "minimize"},
-    ],
-}
+RATES = ("sgd.learning_rate", "adam.learning_rate")
 
 
 def plot(http, kind, name="study", **query):
@@ -187,18 +183,61 @@ def test_a_colour_is_the_same_trial_in_every_slice_and_is_seen_on_any_page(event
         assert 0x60 < grey < 0xD0, "seen on white and on black"
 
 
-def test_several_objectives_are_shown_one_by_one_and_as_a_front(http, create, simulated):
-    create(http, **SEVERAL, sampler={"name": "random", "seed": 1})
-    worker = simulated(http)
-    for values in ([0.5, 10], [0.9, 20], [0.4, 30]):
-        worker.complete(worker.claim(), values=values)
-    front = plot(http, "pareto_front")
-    assert sum(len(points.x) for points in front.data) == 3
-    assert {points.marker.cmax for points in front.data} == {2}
-    assert front.layout.xaxis.title.text == "val_accuracy"
-    assert sorted(plot(http, "history", metric="size").data[0].y) == [10, 20, 30]
+def test_several_objectives_are_shown_one_by_one_and_as_a_front(http, create, simulated, several):
+    create(http, **several, search_space=SPACE, sampler={"name": "random", "seed": 1})
     for kind in KINDS:
-        plot(http, kind, metric="size")
+        assert message(plot(http, kind)).startswith("no trial"), kind
+    worker = simulated(http)
+    worker.complete(worker.claim(), values=[0.5, 10])
+    assert [len(points.x) for points in plot(http, "pareto_front").data] == [0, 1]
+    for values in ([0.9, 20], [0.4, 30], [0.2, 5], [0.9, 20]):
+        worker.complete(worker.claim(), values=values)
+    worker.send(worker.claim(), "fail", outcome="error", message="boom")
+    running = worker.claim()
+    worker.report(running, 0, 0.4)
+    figure = plot(http, "pareto_front")
+    dominated, front = figure.data
+    assert list(zip(dominated.customdata, dominated.x, dominated.y, strict=True)) == [(2, 0.4, 30)]
+    assert set(front.customdata) == {0, 1, 3, 4}, "equal trials are all of the front"
+    trial = http.get("/v1/studies/study/trials/2").json()
+    assert f"optimizer {trial['params']['optimizer']}<br>" in dominated.text[0]
+    assert "%{x:.6g}<br>size %{y:.6g}" in front.hovertemplate
+    assert figure.layout.xaxis.title.text == "val_accuracy"
+    assert figure.layout.title.text is None, "all are shown"
+    assert sorted(plot(http, "history", metric="size").data[0].y) == [5, 10, 20, 20, 30]
+    for kind in KINDS:
+        assert plot(http, kind, metric="size").data, kind
+
+
+def test_three_objectives_are_a_front_in_space_and_four_have_none(http, create, simulated):
+    goals = [{"metric": name, "direction": "minimize"} for name in "abcd"]
+    for count in (3, 4):
+        create(http, name=f"of-{count}", objective=None, objectives=goals[:count])
+        worker = simulated(http)
+        for values in ([1, 2, 3, 4], [3, 2, 1, 4], [3, 2, 3, 4]):
+            worker.complete(worker.claim(), values=values[:count])
+        http.post(f"/v1/studies/of-{count}/pause")
+    dominated, front = plot(http, "pareto_front", name="of-3").data
+    assert list(zip(front.x, front.y, front.z, strict=True)) == [(1, 2, 3), (3, 2, 1)]
+    assert (dominated.type, list(dominated.customdata)) == ("scatter3d", [2])
+    assert "two or three" in message(plot(http, "pareto_front", name="of-4"))
+
+
+def test_rates_of_optimizers_are_one_importance_and_a_slice_each(eventful):
+    def shares(**query):
+        bars = plot(eventful, "importances", **query).data[0]
+        return dict(zip(bars.y, bars.x, strict=True))
+
+    every = shares()
+    assert sum(every.values()) == pytest.approx(1)
+    assert list(every.values()) == sorted(every.values()), "the largest on top"
+    assert [name for name in every if name.endswith("learning_rate")] == ["learning_rate"]
+    each = shares(params=",".join([*(set(every) - {"learning_rate"}), *RATES]))
+    assert every["learning_rate"] == pytest.approx(sum(each[name] for name in RATES))
+    axes = {axis.title.text for axis in plot(eventful, "slice").select_xaxes()}
+    assert {name for name in axes if name.endswith("learning_rate")} == set(RATES)
+    parallel = plot(eventful, "parallel_coordinate").layout.xaxis.ticktext
+    assert [name for name in parallel if "learning_rate" in name] == ["learning_rate"]
 
 
 @pytest.mark.parametrize(
@@ -226,20 +265,60 @@ def test_long_curves_are_thinned_from_end_to_end():
     assert thinned(points[:400]) == points[:400]
 
 
-def test_ten_thousand_trials_are_shown_by_a_sample_that_has_the_best(large_study):
+@pytest.mark.parametrize("name", ["large", "eventful", "two"])
+def test_ten_thousand_trials_are_shown_by_a_sample(large_study, name):
     for kind in KINDS:
-        start = time.monotonic()
-        answer = large_study.get(f"/v1/studies/large/plots/{kind}")
-        print(kind, len(answer.content), time.monotonic() - start)  # noqa: T201
+        answer = large_study.get(f"/v1/studies/{name}/plots/{kind}")
         assert len(answer.content) < 2_500_000, kind
         figure = go.Figure(json.loads(answer.content))
-        if kind in ("history", "slice", "learning_curves"):
-            assert "of 10,000" in figure.layout.title.text
+        if name == "two" and kind in ("learning_curves", "intermediate_values"):
+            assert "reported" in message(figure), "it has no curves"
+        elif kind == "pareto_front" and name != "two":
+            assert "two or three" in message(figure)
+        else:
+            there = {"learning_curves": 9_000, "intermediate_values": 9_000, "timeline": 10_000}
+            of = there.get(kind, 8_000) if name == "eventful" else 10_000
+            assert figure.data, kind
+            if kind != "pareto_front":
+                assert f" of {of:,} " in figure.layout.title.text, kind
+
+
+def test_the_sample_of_ten_thousand_trials_has_the_best_and_is_fair(large_study):
     best = large_study.get("/v1/studies/large/best").json()
     assert best["value"] in list(plot(large_study, "history", name="large").data[0].y)
     spread = plot(large_study, "edf", name="large").data[0]
     half = next(x for x, share in zip(spread.x, spread.y, strict=True) if share >= 0.5)
     assert half == pytest.approx(0.5, abs=0.05), "values are even between 0 and 1"
+
+
+def test_the_front_of_ten_thousand_trials_is_all_there(large_study, large_template):
+    with closing(sqlite3.connect(large_template)) as stored:
+        query = "SELECT t.number, objective_values FROM trials t JOIN studies s ON s.id = study_id"
+        rows = stored.execute(query + " WHERE s.name = 'two'").fetchall()
+    values = {number: tuple(json.loads(both)) for number, both in rows}
+    front, least = set(), math.inf
+    for number, (_, size) in sorted(values.items(), key=lambda item: (-item[1][0], item[1][1])):
+        if size < least:
+            front.add(number)
+            least = size
+    figure = plot(large_study, "pareto_front", name="two")
+    shown, of_front = ({n: (x, y) for n, x, y in points(data)} for data in figure.data)
+    assert of_front == {number: values[number] for number in front}
+    assert shown.items() <= values.items()
+    left = 10_000 - len(front)
+    said = f"{len(shown):,} of {left:,} dominated trials, and all {len(front)} of the front"
+    assert figure.layout.title.text == said
+    sizes = sorted(both[1] for number, both in values.items() if number not in front)
+    median = sorted(size for _, size in shown.values())[len(shown) // 2]
+    assert median == pytest.approx(sizes[left // 2], abs=0.05), "a fair sample"
+    history = plot(large_study, "history", name="two", metric="size").data[0]
+    assert min(history.y) == min(size for _, size in values.values()), "the best of this objective"
+    front_by_rest = large_study.get("/v1/studies/two/best").json()["items"]
+    assert {trial["number"] for trial in front_by_rest} == front
+
+
+def points(data):
+    return zip(data.customdata, data.x, data.y, strict=True)
 
 
 def test_a_server_starts_without_loading_what_it_may_never_need():

@@ -33,6 +33,10 @@ sampler: {name: random, seed: 7}
 pruner: {name: threshold, lower: 0.4, n_warmup_steps: 3}
 limits: {max_parallel: 1}
 """
+PLACES = """() => {
+  const { layout } = document.querySelector("[data-drawn]");
+  return Object.keys(layout).filter((n) => /^xaxis\\d*$/.test(n)).map((n) => layout[n].domain);
+}"""  # how far across each picture of a figure goes
 PHONE = {"width": 390, "height": 800}
 
 
@@ -186,6 +190,18 @@ def test_a_study_from_the_editor_to_its_end(
             phone.drawn()
         phone.fits()
         phone.accessible()
+    phone.page.goto("/new")
+    phone.page.fill("#definition", STUDY.replace("low: 0.01", "low: 0.5"))
+    phone.page.wait_for_selector("#verdict .error")
+    phone.fits()
+    phone.complaints.clear()  # a browser complains of a definition that is refused
+    phone.page.goto("/studies/digits?tab=slice")
+    phone.drawn()
+    places = phone.page.evaluate(PLACES)
+    assert len(places) > 2
+    assert {tuple(place) for place in places} == {(0, 1)}, (
+        "below each other, for beside they could not be read"
+    )
     assert not phone.complaints
 
 

@@ -23,6 +23,7 @@ from lehr_worker.deaths import death, standing
 from lehr_worker.devices import Device
 from lehr_worker.failures import FailureOutcome, failure
 from lehr_worker.libraries import DEFAULTS
+from lehr_worker.noise import is_noise
 from lehr_worker.output import Output, to_stderr
 
 TELL_SECONDS = 5.0  # to say where it stands, and end
@@ -168,6 +169,7 @@ class TrainerProcess:
 
     def _show(self, text: str) -> None:
         """Records go where the worker's own go; what else is printed becomes one."""
+        text = "".join(line for line in text.splitlines(keepends=True) if not is_noise(line))
         if not self._is_json:
             to_stderr(text)
             return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +21,8 @@ def import_(
     storage: Annotated[
         str,
         typer.Argument(
-            metavar="STORAGE", help="Where Optuna keeps it, such as sqlite:///optuna.db."
+            metavar="STORAGE",
+            help="Where Optuna keeps it: an SQLite file, or a URL such as postgresql://host/name.",
         ),
     ],
     study: Annotated[
@@ -42,14 +45,14 @@ def import_(
     """Enqueue the best points of an Optuna study, to be tried first: a warm start.
 
     They are trained again, for their values came from elsewhere. Points outside this study's
-    search space are left out. Example: lehr study import fashion-cnn sqlite:///old.db --best 5
+    search space are left out. Example: lehr study import fashion-cnn old.db --best 5
     """
     with needs_extra("study import", "service"):
         from lehr_service.search.errors import SearchError
         from lehr_service.search.imports import best_points
     with connected(server, token) as client, render.busy(f"importing from {study}"):
         try:
-            points = best_points(storage, study, best)
+            points = best_points(_url(storage), study, best)
         except SearchError as error:
             raise LehrError(str(error)) from error
         names, fixed = _pairs(rename), {k: read_value(v) for k, v in _pairs(also).items()}
@@ -66,10 +69,24 @@ def import_(
         return
     for trial in enqueued:
         typer.echo(f"trial {trial.number} waits: {render.params(trial.params)}")
-    for message in refused:
-        typer.secho(f"left out: {message}", err=True, fg=typer.colors.YELLOW)
+    for message, count in Counter(refused).items():
+        times = f" ({count} points)" if count > 1 else ""
+        typer.secho(f"left out{times}: {message}", err=True, fg=typer.colors.YELLOW)
     if not points:
         typer.echo("no trial is complete there")
+
+
+def _url(storage: str) -> str:
+    """The URL of a file; one that is not there must not come to be by a look into it."""
+    if "://" in storage and not storage.startswith("sqlite:///"):
+        return storage
+    file = storage.removeprefix("sqlite:///")
+    if not Path(file).is_file():
+        raise LehrError(
+            f"there is no file {file}; give the SQLite file in which Optuna keeps the study, or "
+            "a URL such as postgresql://host/name"
+        )
+    return f"sqlite:///{file}"
 
 
 def _pairs(given: list[str] | None) -> dict[str, str]:

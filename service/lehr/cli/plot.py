@@ -28,7 +28,7 @@ def plot(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="[KIND]",
+            metavar="KIND",
             help="learning_curves (the default), history, intermediate_values, "
             "parallel_coordinate, slice, contour, importances, edf, pareto_front, timeline.",
         ),
@@ -46,6 +46,9 @@ def plot(
     params: Annotated[
         str | None, typer.Option(help="Parameters to show, such as learning_rate,optimizer.")
     ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Of several objectives the one to show; else the first.")
+    ] = None,
     as_json: AsJson = False,
     server: Server = None,
     token: Token = None,
@@ -59,7 +62,7 @@ def plot(
         said = f"{ending or 'no ending'} is none of {', '.join(_ENDINGS)}"
         raise typer.BadParameter(f"cannot write {output}: {said}", param_hint="--output")
     with connected(server, token) as client, render.busy(f"drawing {kind} of {name}"):
-        figure = client.plot(name, kind, params=(params or "").split(","))
+        figure = client.plot(name, kind, params=(params or "").split(","), metric=metric)
         title = f"{name}: {kind.replace('_', ' ')}"
         if ending == ".json":
             write_bytes(json.dumps(figure).encode(), output)
@@ -78,7 +81,12 @@ def dressed(figure: dict[str, Any], title: str = "") -> dict[str, Any]:
     layout = dict(figure["layout"])
     beside = sum(name.startswith("xaxis") for name in layout)
     said = [title, layout.get("title", {}).get("text", "")]
-    axis = {"gridcolor": "#e3e3e0", "linecolor": "#8a8a85", "automargin": True}
+    axis = {
+        "gridcolor": "#e3e3e0",
+        "linecolor": "#8a8a85",
+        "automargin": True,
+        "title": {"standoff": 10},
+    }
     layout |= {
         "title": {"text": "<br>".join(filter(None, said)), "font": {"size": 16}},
         "width": max(_WIDTH, _WIDTH_OF_ONE * beside),

@@ -73,11 +73,12 @@ def range_test(
     Example: lehr range-test fashion_mnist_cnn --optimizer adam -o range_test.png
     """
     with needs_extra("range-test", "worker"):
-        from lehr_worker import libraries
+        from lehr_worker import libraries, noise
 
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors alone: the table is the output
         libraries.set_defaults()
-        from lehr_worker.training.range_test import RangeTestConfig, measure
+        with noise.unheard():
+            from lehr_worker.training.range_test import RangeTestConfig, measure
     if data_dir is not None:
         os.environ["LEHR_DATA_DIR"] = str(data_dir)
     with explained():

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from lehr.wire.studies import Direction
 from lehr.wire.trials import Outcome, TrialState
 
@@ -65,13 +67,15 @@ def ending(outcome: Outcome, lost: int, max_attempts: int) -> tuple[TrialState, 
 
 
 def pareto_front(values: Sequence[Sequence[float]], directions: Sequence[Direction]) -> list[int]:
-    """Indices of the points that no other point dominates."""
-    signs = [-1.0 if direction == "maximize" else 1.0 for direction in directions]
-    costs = [[s * v for s, v in zip(signs, point, strict=True)] for point in values]
-    return [
-        i for i, mine in enumerate(costs) if not any(_dominates(other, mine) for other in costs)
-    ]
-
-
-def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+    """Indices of the points that no other point dominates; of equal points, all."""
+    if not values:
+        return []
+    costs = np.array(values, float) * [-1.0 if d == "maximize" else 1.0 for d in directions]
+    front: list[int] = []
+    kept, size = np.empty_like(costs), 0
+    for index in np.lexsort(costs.T[::-1]):  # none is dominated by one that comes later
+        mine, others = costs[index], kept[:size]
+        if not ((others <= mine).all(axis=1) & (others != mine).any(axis=1)).any():
+            kept[size], size = mine, size + 1
+            front.append(int(index))
+    return sorted(front)

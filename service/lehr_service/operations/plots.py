@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection
@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from lehr.wire.base import one_of
 from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
-from lehr_service.domain.trial import Trial
+from lehr_service.domain.trial import Trial, pareto_front
 from lehr_service.errors import Invalid
 from lehr_service.figures.curves import Curve, intermediate_values, learning_curves
+from lehr_service.figures.pareto import DRAWN, pareto
 from lehr_service.figures.timeline import timeline
 from lehr_service.search import SearchError, TrialSnapshot
 from lehr_service.storage import attempts, reports, trials, workers
@@ -66,6 +67,8 @@ def figure(connection: Connection, study: Study, kind: str, view: View, now: flo
             drawn = _timeline(connection, study, now)
         elif kind in _CURVES:
             drawn = _curves(connection, study, kind, view)
+        elif kind == "pareto_front":
+            drawn = _pareto(connection, study, view)
         else:
             drawn = _optuna(connection, study, kind, view, goal)
     except SearchError as nothing:
@@ -127,6 +130,7 @@ def _optuna(
     complete = [t for t in _asked(found, view) if t.state == TrialState.COMPLETE]
     if not complete:
         raise SearchError("no trial is complete yet")
+    complete = [_by_goal(trial, goal) for trial in complete]
     direction = study.definition.goals[goal].direction
     favoured = None if kind in _OF_ALL else direction
     numbers = sample(complete, favoured, _POINTS.get(kind, len(complete)))
@@ -139,6 +143,30 @@ def _optuna(
         params=view.params or None,
     )
     return _titled(drawn, len(chosen), len(complete), "complete trials")
+
+
+def _by_goal(trial: Outline, goal: int) -> Outline:
+    """Of several objectives, the value of one."""
+    several = trial.objective_values
+    return trial if several is None else replace(trial, value=several[goal])
+
+
+def _pareto(connection: Connection, study: Study, view: View) -> dict[str, Any]:
+    """All of the front, which is that of all trials, and a sample of what it dominates."""
+    goals = study.definition.goals
+    if len(goals) not in DRAWN:
+        raise SearchError("a Pareto front is drawn for two or three objectives")
+    found = _asked(trials.outlines(connection, study.id), view)
+    complete = [t for t in found if t.state == TrialState.COMPLETE and t.objective_values]
+    if not complete:
+        raise SearchError("no trial is complete yet")
+    values = [trial.objective_values or () for trial in complete]
+    front = {complete[i].number for i in pareto_front(values, [g.direction for g in goals])}
+    dominated = [trial for trial in complete if trial.number not in front]
+    some = sample(dominated, None, _POINTS["pareto_front"])
+    chosen = trials.numbered(connection, study.id, [*front, *some])
+    what = f"dominated trials, and all {len(front):,} of the front"
+    return _titled(pareto(goals, chosen, front), len(some), len(dominated), what)
 
 
 def _check_params(study: Study, view: View) -> None:

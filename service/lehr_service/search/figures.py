@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from lehr_service.search.space import distribution, encode_all
 
 LEARNING_RATE = "learning_rate"
 """The initial learning rate, whichever optimizer it belongs to: a parameter of pictures only."""
+
+_SEVERAL_RATES = "several_rates"  # attribute of a study whose optimizers have a rate each
 
 _SLICES = 12  # pictures beside each other
 _MARKED = 50  # up to so many values of a distribution have a mark each
@@ -49,7 +52,7 @@ def optuna_figure(
     draw = _KINDS[kind]
     with quiet():
         try:
-            study = _study(definition, trials, None if kind == "pareto_front" else goal)
+            study = _study(definition, trials, goal)
             figure = draw(study, name, None if params is None else list(params))
         except ValueError as error:
             raise SearchError(str(error)) from error
@@ -71,16 +74,13 @@ def _has_several_rates(definition: StudyDefinition) -> bool:
     return len(rates) > 1 and LEARNING_RATE not in space.parameters
 
 
-def _study(
-    definition: StudyDefinition, trials: Sequence[TrialSnapshot], goal: int | None
-) -> optuna.Study:
-    """The complete trials as Optuna's study; with ``goal``, of that objective alone."""
+def _study(definition: StudyDefinition, trials: Sequence[TrialSnapshot], goal: int) -> optuna.Study:
+    """The complete trials as Optuna's study of one of the objectives."""
     memory, goals = Memory(), definition.goals
-    chosen = goals if goal is None else (goals[goal],)
     study = optuna.create_study(
-        storage=memory, study_name="figure", directions=[g.direction for g in chosen]
+        storage=memory, study_name="figure", direction=goals[goal].direction
     )
-    study.set_metric_names([g.metric for g in chosen])
+    study.set_metric_names([goals[goal].metric])
     known = searched(definition.space)
     distributions = {name: distribution(value) for name, value in known.items()}
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
@@ -89,11 +89,11 @@ def _study(
         for trial in complete
     ]
     if _has_several_rates(definition):
+        study.set_user_attr(_SEVERAL_RATES, True)
         _add_rates(frozen, distributions)
     study_id = memory.get_study_id_from_name("figure")
     for position, trial in enumerate(frozen):
-        if goal is not None:
-            trial.values = [trial.values[goal]]
+        trial.values = [trial.values[goal]]
         # Optuna's memory wants numbers without gaps; the figure shows the trial's own.
         number, trial.number = trial.number, position
         memory.add_trial(study_id, trial)
@@ -130,6 +130,13 @@ def _common(study: optuna.Study) -> list[str]:
     return [name for name in first if all(name in trial.params for trial in trials)]
 
 
+def _own(study: optuna.Study) -> list[str]:
+    """The parameters that trials have, without the one that is there for pictures."""
+    added = {LEARNING_RATE} if study.user_attrs.get(_SEVERAL_RATES) else set()
+    names = dict.fromkeys(n for t in study.get_trials(deepcopy=False) for n in t.params)
+    return [name for name in names if name not in added]
+
+
 def _two_that_matter(study: optuna.Study) -> list[str]:
     common = _common(study)
     varied = [n for n in common if len({str(t.params[n]) for t in study.get_trials(False)}) > 1]
@@ -152,6 +159,8 @@ def _history(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
         data.x = [numbers[position] for position in data.x]
         if data.mode == "lines":
             data.line.shape = "hv"  # a best value lasts until it is beaten
+            data.name = "best so far"
+    figure.update_xaxes(title_text="trial")
     if max(numbers) <= _SINGLE_TICKS:
         figure.layout.xaxis.dtick = 1
     return figure
@@ -182,8 +191,7 @@ def _parallel(study: optuna.Study, name: str, params: list[str] | None) -> Any:
 def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
     from optuna.visualization import plot_slice
 
-    present = dict.fromkeys(n for t in study.get_trials(deepcopy=False) for n in t.params)
-    shown = params or list(present)[:_SLICES]
+    shown = params or _own(study)[:_SLICES]
     if not shown:
         raise SearchError("no parameter is searched")
     figure = plot_slice(study, params=shown, target_name=name)
@@ -194,10 +202,12 @@ def _slice(study: optuna.Study, name: str, params: list[str] | None) -> Any:
         axis.title.font.size = 11
         if axis.type == "log":
             axis.minorloglabels = "none"  # there is no room for them
+            axis.nticks = 4
         elif axis.categoryarray is None:
             axis.nticks = 4
         else:
             axis.categoryarray = [_unquoted(value) for value in axis.categoryarray]
+            axis.range = [-0.5, len(axis.categoryarray) - 0.5]  # names are as wide as their share
     return figure
 
 
@@ -211,6 +221,7 @@ def _colour_by_number(figure: Any, study: optuna.Study) -> None:
         best = data.marker.colorbar.title.text == "Best Trial"
         scale = _EARLY_TO_LATE_BEST if best else _EARLY_TO_LATE
         data.marker.update(colorscale=scale, cmin=first, cmax=last)
+        data.marker.colorbar.title.text = "trial"
         if last - first <= _SINGLE_TICKS:
             data.marker.colorbar.update(tick0=0, dtick=1)
 
@@ -228,12 +239,36 @@ def _contour(study: optuna.Study, name: str, params: list[str] | None) -> Any:
 
 
 def _importances(study: optuna.Study, name: str, params: list[str] | None) -> Any:
-    from optuna.visualization import plot_param_importances
+    """PED-ANOVA's shares. Those of each optimizer's own rate add up to that of the learning rate,
+    for it says how much of the differences among an optimizer's trials are due to their rates."""
+    import plotly.graph_objects as go
 
     if len(study.get_trials(deepcopy=False)) < _TO_COMPARE:
         raise SearchError("importances need at least two complete trials")
-    figure = plot_param_importances(study, params=params, target_name=name)
-    return figure.update_yaxes(title_text="")  # it would stand on the names
+    found = optuna.importance.get_param_importances(study, params=params or _own(study))
+    if not found:
+        raise SearchError("no parameter is searched")
+    has_rates = params is None and study.user_attrs.get(_SEVERAL_RATES)
+    shares: dict[str, float] = defaultdict(float)
+    for param, share in found.items():
+        is_rate = has_rates and param.endswith(f".{LEARNING_RATE}")
+        shares[LEARNING_RATE if is_rate else param] += share
+    names = sorted(shares, key=lambda param: shares[param])
+    bars = go.Bar(
+        x=[shares[param] for param in names],
+        y=names,
+        orientation="h",
+        texttemplate="%{x:.0%}",
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+        marker={"color": "#4477aa"},
+    )
+    figure = go.Figure(bars)
+    most = 1.15 * max(shares.values()) or 1.0  # with room for the share behind the bar
+    return figure.update_xaxes(
+        title_text=f"importance<br>for {name}", tickformat=".0%", range=[0.0, most], nticks=6
+    )
 
 
 def _edf(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
@@ -249,16 +284,6 @@ def _edf(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
     return figure.update_yaxes(title_text="share of trials at most x", range=[0.0, 1.02])
 
 
-def _pareto(study: optuna.Study, _name: str, _params: list[str] | None) -> Any:
-    from optuna.visualization import plot_pareto_front
-
-    if not 2 <= len(study.directions) <= 3:
-        raise SearchError("a Pareto front is drawn for two or three objectives")
-    figure = plot_pareto_front(study)
-    _colour_by_number(figure, study)
-    return figure
-
-
 _KINDS: dict[str, Callable[[optuna.Study, str, list[str] | None], Any]] = {
     "history": _history,
     "parallel_coordinate": _parallel,
@@ -266,5 +291,4 @@ _KINDS: dict[str, Callable[[optuna.Study, str, list[str] | None], Any]] = {
     "contour": _contour,
     "importances": _importances,
     "edf": _edf,
-    "pareto_front": _pareto,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -141,11 +141,12 @@ class Outline:
     state: str
     value: float | None
     steps: int
+    objective_values: Sequence[float] | None  # of several objectives
 
 
 def outlines(connection: Connection, study_id: int) -> list[Outline]:
     """All trials of a study by number."""
-    chosen = (trials.c.number, trials.c.state, trials.c.value, trials.c.steps)
+    chosen = [trials.c[field.name] for field in fields(Outline)]
     query = select(*chosen).where(trials.c.study_id == study_id).order_by(trials.c.number)
     return [Outline(*row) for row in connection.execute(query).all()]
 

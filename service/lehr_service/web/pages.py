@@ -66,6 +66,15 @@ def refused(error: ServiceError) -> Response:
     return _page("error.html", error.status, error=error)
 
 
+async def missing(request: Request, _error: Exception) -> Response:
+    """The answer where nothing is: a page to a browser, JSON to others."""
+    error = NotFound(f"there is nothing at {request.url.path:.200}")
+    if "text/html" not in request.headers.get("accept", ""):
+        return respond(error)
+    reader.set(sender_of(request.scope))
+    return refused(error)
+
+
 def _page(template: str, status: int = 200, **shown: Any) -> Response:
     return page(template, status, address=address, **shown)
 

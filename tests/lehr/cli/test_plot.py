@@ -141,6 +141,15 @@ def test_a_wrong_kind_ending_or_folder_is_named(studies, cli, tmp_path):
     assert "cannot write" in cli("study", "plot", SINGLE, "-o", nowhere).stderr
 
 
+def test_one_of_several_objectives_is_drawn(studies, cli, tmp_path):
+    file = tmp_path / "size.json"
+    drawn = cli("study", "plot", SEVERAL, "history", "--metric", "size", "-o", str(file))
+    assert drawn.exit_code == 0, drawn.stderr
+    assert sorted(json.loads(file.read_text())["data"][0]["y"]) == [10, 20, 30]
+    wrong = cli("study", "plot", SEVERAL, "history", "--metric", "no", "-o", str(file))
+    assert (wrong.exit_code, "known are accuracy or size" in wrong.stderr) == (1, True)
+
+
 def test_a_figure_is_json_for_plotly(studies, client, cli, tmp_path):
     file = tmp_path / "curves.json"
     said = cli("study", "plot", SINGLE, "-o", str(file), "--json")

@@ -114,14 +114,20 @@ def test_an_optuna_study_is_a_warm_start(cli, client, study, definition, tmp_pat
     best = client.best(study)
     assert client.trial("next", 0).params == best.params
     wrong = cli("study", "import", "next", f"sqlite:///{file}", "--set", "batch_size=7")
-    assert "left out" in wrong.stderr
+    assert "left out (2 points)" in wrong.stderr, "once for all that lack the same"
     renamed = cli(
-        *("study", "import", "next", f"sqlite:///{file}"),
+        *("study", "import", "next", str(file)),
         *("--rename", "sgd.learning_rate=x", "--best", "1"),
     )
     assert "unknown parameter" in renamed.stderr
-    nowhere = cli("study", "import", "next", f"sqlite:///{tmp_path / 'no' / 'no.db'}")
-    assert (nowhere.exit_code, "Optuna cannot open" in nowhere.stderr) == (1, True)
+    for missing in (tmp_path / "no.db", f"sqlite:///{tmp_path / 'no.db'}"):
+        nowhere = cli("study", "import", "next", str(missing))
+        assert (nowhere.exit_code, "there is no file" in nowhere.stderr) == (1, True)
+    assert not (tmp_path / "no.db").exists()
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    other = cli("study", "import", "next", str(empty), "--study", "no")
+    assert (other.exit_code, "Optuna cannot open" in other.stderr) == (1, True)
 
 
 def test_the_doctor_finds_what_is_there_and_what_is_not(

@@ -226,7 +226,9 @@ async function show(url, push) {
     const old = $("#tab"), next = fresh.getElementById("tab");
     for (const plot of all(".js-plotly-plot", old)) Plotly.purge(plot);
     old.replaceWith(next);
+    const { scrollLeft } = $("#tabs");
     swap($("#tabs"), fresh.getElementById("tabs"));
+    $("#tabs").scrollLeft = scrollLeft;
     await drawAll();
   } catch {
     location.assign(url);
@@ -255,6 +257,12 @@ document.addEventListener("change", (event) => {
 });
 addEventListener("popstate", () => { if ($("#tab")) show(location.href, false); });
 
+// On a phone the row of tabs is wider than the page: the chosen one is to be seen.
+function showChosenTab() {
+  const chosen = $(".tabs [aria-current]");
+  if (chosen) chosen.parentElement.scrollLeft = chosen.offsetLeft - chosen.parentElement.offsetLeft - 40;
+}
+
 // Start
 
 for (const place of all("[data-openapi]")) {
@@ -264,4 +272,5 @@ wireForms();
 follow();
 poll();
 drawAll();
+showChosenTab();
 for (const place of all("[data-range-tests]")) showRangeTests(place);

@@ -5,11 +5,11 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function themed(layout, element) {
+function themed({ data, layout }, element) {
   const narrow = element.clientWidth < 640;
   const axis = {
     gridcolor: colour("--grid"), linecolor: colour("--line"), zerolinecolor: colour("--grid"),
-    automargin: true,
+    automargin: true, title: { standoff: 10 },
   };
   const page = {
     ...layout,
@@ -23,17 +23,18 @@ function themed(layout, element) {
     font: { ...layout.font, color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
     width: undefined,
     height: narrow && layout.xaxis2 ? 720 : 460,
-    margin: { l: 60, r: 20, t: layout.title?.text ? 44 : 16, b: 50 },
+    margin: { l: 60, r: 20, t: layout.title?.text ? 44 : 16, b: narrow && hasBar(data) ? 120 : 50 },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", ...layout.legend },
   };
-  if (narrow && layout.yaxis2 && layout.xaxis2 && layout.yaxis2.anchor === "x2") {
+  if (narrow && layout.yaxis2?.anchor === "x2" && !layout.yaxis2.matches) {
     page.xaxis = { ...page.xaxis, domain: [0, 1] };
     page.xaxis2 = { ...page.xaxis2, domain: [0, 1] };
     page.yaxis = { ...page.yaxis, domain: [0.58, 1] };
     page.yaxis2 = { ...page.yaxis2, domain: [0, 0.42] };
   }
   const beside = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name)).length;
-  const wanted = beside > 2 ? 200 * beside : 110 * (layout.xaxis?.tickvals?.length ?? 0);
+  if (beside > 2 || layout.yaxis2?.matches) inRows(page, beside, element.clientWidth);
+  const wanted = 110 * (layout.xaxis?.tickvals?.length ?? 0);
   if (wanted > element.clientWidth) page.width = wanted;
   for (const box of all("[data-log]", element.closest(".plot-box") ?? document.createElement("p"))) {
     const name = box.dataset.log === "y" ? "yaxis" : "yaxis2";
@@ -45,15 +46,48 @@ function themed(layout, element) {
   return page;
 }
 
-// Marks run from light to dark: on a dark page the last would be what is hardest to see.
-function themedData(data) {
-  if (!matchMedia("(prefers-color-scheme: dark)").matches) return data;
-  return data.map((trace) => {
-    const { marker } = trace;
+// Pictures that stand beside each other, in as many rows as it takes for each to be read.
+function inRows(page, count, width) {
+  const columns = Math.max(1, Math.min(count, Math.floor((width - 160) / 210)));
+  const rows = Math.ceil(count / columns), high = 270;
+  page.height = rows * high + (width < 640 ? 140 : 70);
+  for (let index = 0; index < count; index += 1) {
+    const suffix = index ? index + 1 : "", column = index % columns, row = Math.floor(index / columns);
+    const left = column / columns, top = 1 - row / rows;
+    page[`xaxis${suffix}`] = { ...page[`xaxis${suffix}`], domain: [left, left + (columns > 1 ? 0.85 : 1) / columns] };
+    page[`yaxis${suffix}`] = {
+      ...page[`yaxis${suffix}`], domain: [top - (high - 80) / (rows * high), top], showticklabels: !column,
+      ...(column ? {} : { title: page.yaxis.title }),
+    };
+  }
+}
+
+// The three darkest of the palette, as they are to be seen on a dark page.
+const LIT = { "#4477aa": "#7fb1e3", "#228833": "#4fbf67", "#aa3377": "#d96aa7" };
+
+function lit(trace) {
+  const shown = (value) => (Array.isArray(value) ? value.map(shown) : LIT[value] ?? value);
+  const part = (name) => (trace[name]?.color ? { [name]: { ...trace[name], color: shown(trace[name].color) } } : {});
+  return { ...trace, ...part("line"), ...part("marker") };
+}
+
+// Marks run from light to dark: on a dark page the last would be what is hardest to see. A bar of
+// colours lies below the figure where there is no room beside it.
+function themedData(data, element) {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches, narrow = element.clientWidth < 640;
+  const bar = narrow
+    ? { orientation: "h", thickness: 10, x: 0.5, y: 0, yref: "container", yanchor: "bottom" }
+    : { thickness: 14, lenmode: "pixels", len: 300, y: 1, yanchor: "top" };
+  return data.map((given) => {
+    const trace = dark ? lit(given) : given, { marker, colorbar } = trace;
+    if (trace.type === "contour") return { ...trace, colorbar: { ...colorbar, ...bar } };
     if (!marker?.colorscale || trace.hoverinfo === "skip") return trace;
-    return { ...trace, marker: { ...marker, reversescale: !marker.reversescale } };
+    const reversescale = dark ? !marker.reversescale : marker.reversescale;
+    return { ...trace, marker: { ...marker, reversescale, colorbar: { ...marker.colorbar, ...bar } } };
   });
 }
+
+const hasBar = (data) => data.some(({ type, marker }) => type === "contour" || marker?.colorscale);
 
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
 
@@ -78,7 +112,7 @@ async function paint(element, figure) {
     return;
   }
   const first = !element.classList.contains("js-plotly-plot");
-  await Plotly.react(element, themedData(figure.data), themed(figure.layout, element), CONFIG);
+  await Plotly.react(element, themedData(figure.data, element), themed(figure, element), CONFIG);
   if (first) {
     element.on("plotly_click", ({ points: [point] }) => {
       const number = point.data.meta?.trial ?? (typeof point.customdata === "number" ? point.customdata : undefined);
