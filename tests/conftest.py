@@ -191,6 +191,7 @@ def serve(tmp_path: Path, sqlite_template: Path) -> Iterator[Serve]:
     import uvicorn
 
     from lehr_service.app import create_app
+    from lehr_service.protocol import PatientProtocol
     from lehr_service.settings import Settings
 
     stops: list[Callable[[], None]] = []
@@ -203,7 +204,12 @@ def serve(tmp_path: Path, sqlite_template: Path) -> Iterator[Serve]:
             shutil.copy(sqlite_template, home / "lehr.db")
         app = create_app(Settings(home=home, **settings), clock)
         config = uvicorn.Config(
-            app, port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=1
+            app,
+            port=0,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+            http=PatientProtocol,  # as `lehr serve` has it
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
