@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,6 +39,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     ranks = {folder: rank for rank, folder in enumerate(SLOWEST)}
     items.sort(key=lambda item: ranks.get(item.path.relative_to(here).parts[0], len(ranks)))
+
+
+class Answers(Counter[str]):
+    """How a service answered where requests are drawn at random; the end of a run shows it."""
+
+    about = ""  # what else tells these from others of the same test
+
+    def note(self, status: int) -> None:
+        self[f"{status // 100}xx"] += 1
+
+
+_counted: dict[str, Counter[str]] = defaultdict(Counter)
+
+
+@pytest.fixture
+def answers(request: pytest.FixtureRequest) -> Iterator[Answers]:
+    """Counts that are added up over the cases of a test and printed after all tests."""
+    counts = Answers()
+    yield counts
+    told = (request.function.__name__, counts.about, dict(counts))
+    request.node.user_properties.append(("answers", told))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for kind, told in report.user_properties if report.when == "teardown" else ():
+        if kind == "answers":
+            name, about, counts = told
+            _counted[f"{name} ({about})"] += Counter(counts)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name, counts in sorted(_counted.items()):
+        classes = ("2xx", "3xx", "4xx", "5xx")
+        total = sum(counts[each] for each in classes)
+        said = [f"{counts[each]:,} {each}" for each in classes]
+        others = [f"{count:,} {what}" for what, count in counts.items() if what not in classes]
+        terminalreporter.write_line(
+            f"{name}: {', '.join([*others, f'{total:,} answers'])}: {', '.join(said)}"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +135,14 @@ def database_is_empty() -> bool:
     return False
 
 
+@pytest.fixture(scope="session")
+def drawn_on() -> str:
+    """The kind of database that requests drawn at random are sent to."""
+    kind = os.environ.get("LEHR_FUZZ_DATABASE", "sqlite")
+    assert kind in ("sqlite", "postgres"), "LEHR_FUZZ_DATABASE is sqlite or postgres"
+    return kind
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path, database_is_empty: bool) -> str:
     """A new database of each kind, with this version's tables."""
@@ -143,6 +191,7 @@ def serve(tmp_path: Path, sqlite_template: Path) -> Iterator[Serve]:
     import uvicorn
 
     from lehr_service.app import create_app
+    from lehr_service.protocol import PatientProtocol
     from lehr_service.settings import Settings
 
     stops: list[Callable[[], None]] = []
@@ -155,7 +204,12 @@ def serve(tmp_path: Path, sqlite_template: Path) -> Iterator[Serve]:
             shutil.copy(sqlite_template, home / "lehr.db")
         app = create_app(Settings(home=home, **settings), clock)
         config = uvicorn.Config(
-            app, port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=1
+            app,
+            port=0,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+            http=PatientProtocol,  # as `lehr serve` has it
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)

@@ -17,7 +17,7 @@ from lehr.wire.tokens import CreatedToken, NewToken, Role, Token
 from lehr_service.errors import ServiceError
 from lehr_service.operations import tokens as operations
 from lehr_service.settings import Settings
-from lehr_service.storage.session import Database
+from lehr_service.storage.session import Database, told
 
 T = TypeVar("T")
 
@@ -85,5 +85,4 @@ def _explained() -> Iterator[None]:
         ]
         raise LehrError("; ".join(wrong)) from error
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip()
-        raise LehrError(f"the database cannot be used: {said}") from error
+        raise LehrError(f"the database cannot be used: {told(error)}") from error

@@ -29,7 +29,7 @@ from lehr_service.operations.ledger import Claim, Ledger
 from lehr_service.operations.mirrors import catch_up
 from lehr_service.search import Mirror
 from lehr_service.storage import studies
-from lehr_service.storage.session import Database, is_fault, told
+from lehr_service.storage.session import Database, because, is_fault, told
 
 log = logging.getLogger(__name__)
 
@@ -176,8 +176,8 @@ class Lanes:
             with logs.about(study_id=lane.study_id):
                 if is_fault(error) or isinstance(error, DBAPIError):
                     log.warning("nothing was stored: %s", told(error))
-                    refusal = Unavailable("the database cannot store anything at the moment")
-                    return [refusal] * len(batch)
+                    says = f"the database cannot store anything at the moment{because(error)}"
+                    return [Unavailable(says)] * len(batch)
                 log.exception("an unexpected error; nothing was stored")
             return [error]
 

@@ -8,18 +8,25 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lehr_service.api.guard import MOST_HEADER_BYTES, MOST_HEADERS
-from lehr_service.errors import HeadersTooLarge
+from lehr_service.errors import HeadersTooLarge, Malformed, ServiceError
 
 HEADER_BYTES = 64 * 2**10
 HEADER_SECONDS = 30.0
 
 
-def _too_large() -> bytes:
-    body = HeadersTooLarge(MOST_HEADERS, MOST_HEADER_BYTES).answer().model_dump_json().encode()
+def _refusal(reason: bytes, error: ServiceError) -> bytes:
+    """The answer to what never becomes a request: in the one form, and the connection's last."""
+    body = error.answer().model_dump_json().encode()
     return (
-        b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
-        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        b"HTTP/1.1 %d %b\r\nconnection: close\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+        % (error.status, reason, len(body), body)
     )
+
+
+def _too_large() -> bytes:
+    error = HeadersTooLarge(MOST_HEADERS, MOST_HEADER_BYTES)
+    return _refusal(b"Request Header Fields Too Large", error)
 
 
 class JoinedWrites:
@@ -77,6 +84,13 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.close()
         elif self._deadline is None:
             self._await_headers()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser does not take, such as an address of more than 64 KiB."""
+        is_long = len(self.url or b"") > MOST_HEADER_BYTES
+        other = _refusal(b"Bad Request", Malformed("this is not valid HTTP"))
+        self.transport.write(_too_large() if is_long else other)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         self._in_headers = True

@@ -32,12 +32,14 @@ def writes(worker, lease):
     }
 
 
-def refuses_all(worker, lease):
+def refuses_all(worker, lease, why=""):
     for name, request in writes(worker, lease).items():
         answer = request()
         assert answer.status_code == 503, (name, answer.text)
         assert int(answer.headers["Retry-After"]) >= 1, name
-        assert answer.json()["error"]["code"] == "unavailable", name
+        error = answer.json()["error"]
+        assert error["code"] == "unavailable", name
+        assert why in error["message"], name
 
 
 def goes_on(server, worker, lease, url):

@@ -37,8 +37,8 @@ class FakeClock:
 class ByLanes:
     """Drives lanes and operations, with no HTTP between."""
 
-    def __init__(self, url):
-        self.url, self.clock = url, FakeClock()
+    def __init__(self, url, answers):
+        self.url, self.answers, self.clock = url, answers, FakeClock()
         self._runner = asyncio.Runner()
         self._open()
 
@@ -66,7 +66,13 @@ class ByLanes:
             return query(connection, *given, **named)
 
     def _submit(self, study_id, act):
-        return self._runner.run(self.lanes.submit(study_id, act))
+        try:
+            result = self._runner.run(self.lanes.submit(study_id, act))
+        except ServiceError as error:
+            self.answers.note(error.status)
+            raise
+        self.answers.note(200)
+        return result
 
     def _answer(self, study_id, act, told=lambda result: "ok"):
         try:
@@ -168,8 +174,8 @@ class ByLanes:
 class ByRest:
     """Drives the REST surface of the application, in this process."""
 
-    def __init__(self, url):
-        self.url, self.clock = url, FakeClock()
+    def __init__(self, url, answers):
+        self.url, self.answers, self.clock = url, answers, FakeClock()
         self._runner = asyncio.Runner()
         self._runner.run(self._open())
 
@@ -204,6 +210,7 @@ class ByRest:
 
     def _send(self, method, path, told, body):
         answer = self._runner.run(self._http.request(method, f"/v1{path}", json=body))
+        self.answers.note(answer.status_code)
         if answer.status_code >= 400:
             assert answer.status_code < 500, answer.text
             return answer.json()["error"]["code"]

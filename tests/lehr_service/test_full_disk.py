@@ -1,11 +1,12 @@
-"""A database on a disk without room, for real: 503, nothing half-written, and then on by itself.
+"""A database on a disk without room, or one that fails: 503, nothing half-written, and then on.
 
 Each database lies on a small file system of its own, which a file of ballast fills.
 """
 
 import os
+import resource
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,9 @@ from .in_trouble import OwnPostgres, at_work, goes_on, is_not_ready, is_ready, r
 
 WAIT = 2.0  # seconds for a lock or a connection
 LARGE = 1_000_000  # bytes of a checkpoint
-FULL = "the database cannot be used: database or disk is full"
+NO_ROOM = "its disk is full: make room there"
+FAILS = "its disk fails: look whether there is room, whether it is healthy"
+USELESS = "the database cannot be used: "
 MANY = 500  # studies, more than any disk here has room for
 
 
@@ -101,12 +104,61 @@ def test_a_full_disk_under_sqlite(sqlite_disk, serve, create, simulated, wait_fo
     server = serve(database_url=sqlite_disk.url, database_wait_seconds=WAIT)
     worker, lease = at_work(server, create, simulated)
     sqlite_disk.disk.fill()
-    refuses_all(worker, lease)
+    refuses_all(worker, lease, NO_ROOM)
     assert server.http.get("/v1/studies/study").json()["counts"]["running"] == 1
-    is_not_ready(server, "database or disk is full", wait_for)
+    is_not_ready(server, f"database or disk is full: {NO_ROOM}", wait_for)
     sqlite_disk.disk.free()
     wait_for(lambda: is_ready(server))
     goes_on(server, worker, lease, sqlite_disk.url)
+
+
+@contextmanager
+def no_file_grows_beyond(size):
+    """The kernel refuses this process's writes behind so many bytes of any file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fails_under_sqlite_is_named(serve, create, simulated, tmp_path, wait_for):
+    url = f"sqlite:///{tmp_path / 'lehr.db'}"
+    server = serve(database_url=url)
+    worker, lease = at_work(server, create, simulated)
+    with no_file_grows_beyond((tmp_path / "lehr.db-wal").stat().st_size):
+        refuses_all(worker, lease, FAILS)
+        is_not_ready(server, f"disk I/O error (SQLITE_IOERR_WRITE): {FAILS}", wait_for)
+    wait_for(lambda: is_ready(server))
+    goes_on(server, worker, lease, url)
+
+
+@pytest.mark.parametrize(("state", "says"), [("58030", FAILS), ("53100", NO_ROOM)])
+def test_a_disk_that_fails_under_postgres_is_named(
+    state, says, serve, create, simulated, postgres, wait_for
+):
+    """PostgreSQL says which of the two it is; a trigger says it here in its place."""
+    url = postgres()
+    server = serve(database_url=url)
+    worker, lease = at_work(server, create, simulated)
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(
+            "CREATE FUNCTION fail() RETURNS trigger AS "
+            "$$BEGIN RAISE 'could not extend file \"base/5/16384\"' "
+            f"USING ERRCODE = '{state}'; END$$ LANGUAGE plpgsql"
+        )
+        tables = ("studies", "workers", "alembic_version")
+        for table in tables:
+            other.execute(
+                f"CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION fail()"
+            )
+        refuses_all(worker, lease, says)
+        is_not_ready(server, f'could not extend file "base/5/16384": {says}', wait_for)
+        for table in tables:
+            other.execute(f"DROP TRIGGER fail ON {table}")
+    wait_for(lambda: is_ready(server))
+    goes_on(server, worker, lease, url)
 
 
 def test_what_is_too_large_for_a_disk_leaves_room_for_what_is_not(
@@ -141,7 +193,9 @@ def test_a_server_does_not_start_where_its_tables_have_no_room(small_disk, room)
     disk.fill(but=room)
     done = CliRunner().invoke(command, ["serve", "--database-url", url, "--port", "0"])
     said = str(done.exception)  # which Python writes to standard error
-    assert said in (FULL, "the database cannot be used: disk I/O error")
+    assert said.startswith(f"{USELESS}database or disk is full: {NO_ROOM}") or (
+        said.startswith(f"{USELESS}disk I/O error (SQLITE_IOERR") and FAILS in said
+    )
     disk.free()
     given = Settings(database_url=url)
     upkeep.upgrade(given)

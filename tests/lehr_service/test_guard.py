@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import socket
+from http.client import HTTPResponse
 from itertools import product
 
 import httpx
@@ -40,20 +41,28 @@ def test_headers_have_a_limit(serve):
 
 @pytest.fixture
 def unfinished(serve, monkeypatch):
-    """A connection to a server that has as much patience as ``lehr serve``."""
-    import uvicorn
-
+    """A connection to a server that has less patience than usual."""
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
-    usual = uvicorn.Config.__init__
-
-    def patient(self, *args, **options):
-        usual(self, *args, **options | {"http": protocol.PatientProtocol})
-
-    monkeypatch.setattr(uvicorn.Config, "__init__", patient)
     server = serve()
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         yield server, connection
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "code"),
+    [
+        (f"GET /v1/studies?{'x' * 70_000} HTTP/1.1", 431, "headers_too_large"),
+        ("BREW /v1/studies HTCPCP/1.0", 400, "malformed"),
+    ],
+)
+def test_what_the_parser_does_not_take_is_refused_in_the_one_form(serve, line, status, code):
+    host, port = serve().url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{line}\r\nHost: {host}\r\n\r\n".encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, json.load(answer)["error"]["code"]) == (status, code)
 
 
 def test_headers_that_never_end_are_cut_off(unfinished):

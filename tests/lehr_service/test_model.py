@@ -1,15 +1,15 @@
 """Any order of events, held against a model in plain Python: through the lanes, and over REST.
 
-``LEHR_MODEL_EXAMPLES`` stories, each drawn anew, in place of the few that are always the same.
+``LEHR_MODEL_EXAMPLES`` stories, each drawn anew, in place of the few that are always the same; on
+``LEHR_FUZZ_DATABASE`` (sqlite or postgres).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import uuid
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ..conftest import Answers
 from ..system.stress import invariants
 from . import model_draws as draw
 from .conftest import definition
@@ -37,21 +38,19 @@ class Service(RuleBasedStateMachine):
     """Every rule does the same to the service and to the model, and compares what they say."""
 
     driver: type
-    template: Path  # an SQLite file with all tables
+    new_database: Callable[[], str]  # makes one with all tables, and gives its URL
+    answers: Answers
 
     def __init__(self):
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="lehr-model-")
-        file = Path(self.folder.name) / "lehr.db"
-        shutil.copy(self.template, file)
-        self.url = f"sqlite:///{file}"
-        self.real = self.driver(self.url)
+        self.url = type(self).new_database()
+        self.answers["stories"] += 1
+        self.real = self.driver(self.url, self.answers)
         self.model = Reference(LEASE, draw.EPOCHS)
 
     def teardown(self):
         self.real.close()
         assert invariants.broken(invariants.load(self.url)) == []
-        self.folder.cleanup()
 
     # --- what a rule is about ---
 
@@ -304,6 +303,10 @@ class Service(RuleBasedStateMachine):
             self._beat(other)
 
     @invariant()
+    def an_event_has_happened(self):
+        self.answers["events"] += 1
+
+    @invariant()
     def the_same_is_seen(self):
         expected = {
             name: (study.state, [(t.state, t.attempts, t.steps, t.value) for t in study.trials])
@@ -312,11 +315,31 @@ class Service(RuleBasedStateMachine):
         assert self.real.seen(expected) == expected
 
 
+@pytest.fixture
+def new_database(drawn_on, request, tmp_path):
+    if drawn_on == "sqlite":
+        template, file = request.getfixturevalue("sqlite_template"), tmp_path / "lehr.db"
+
+        def new_file():
+            for old in tmp_path.glob("lehr.db*"):
+                old.unlink()
+            shutil.copy(template, file)
+            return f"sqlite:///{file}"
+
+        return new_file
+    make, template = (request.getfixturevalue(n) for n in ("postgres", "postgres_template"))
+    return lambda: make(template).replace("postgresql://", "postgresql+psycopg://")
+
+
 @pytest.mark.parametrize(
     ("driver", "examples", "steps"), [(ByLanes, 16, 40), (ByRest, 4, 40)], ids=["lanes", "rest"]
 )
-def test_any_order_of_events_is_as_the_model_says(driver, examples, steps, sqlite_template):
-    machine = type(driver.__name__, (Service,), {"driver": driver, "template": sqlite_template})
+def test_any_order_of_events_is_as_the_model_says(
+    driver, examples, steps, answers, drawn_on, new_database
+):
+    answers.about = f"{driver.__name__}, {drawn_on}"
+    facts = {"driver": driver, "new_database": staticmethod(new_database), "answers": answers}
+    machine = type(driver.__name__, (Service,), facts)
     run_state_machine_as_test(
         machine,
         settings=settings(

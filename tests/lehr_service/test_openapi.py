@@ -1,7 +1,8 @@
 """Every operation of the OpenAPI document, with generated requests: answers are as it says.
 
 No 5xx; the status, content type, headers and body of every answer are declared; what the document
-forbids is refused. ``LEHR_FUZZ_EXAMPLES`` requests of each kind an operation (8 by default).
+forbids is refused. ``LEHR_FUZZ_EXAMPLES`` requests of each kind an operation (8 by default), to a
+server on ``LEHR_FUZZ_DATABASE`` (sqlite or postgres).
 """
 
 import os
@@ -47,8 +48,16 @@ def configured(examples):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_answers_are_as_the_document_says(name, serve, create, simulated):
-    server = serve(sampler_processes=0, token=TOKEN)  # a token that is made would close it
+def test_answers_are_as_the_document_says(
+    name, serve, create, simulated, answers, drawn_on, request
+):
+    place = {}
+    if drawn_on == "postgres":
+        template = request.getfixturevalue("postgres_template")
+        place = {"database_url": request.getfixturevalue("postgres")(template)}
+    answers.about = drawn_on
+    # A token that is made would close a server that has none.
+    server = serve(sampler_processes=0, token=TOKEN, **place)
     server.http.headers["Authorization"] = f"Bearer {TOKEN}"
     known = furnish(server, create, simulated)
     operation = OPERATIONS[name]
@@ -59,6 +68,7 @@ def test_answers_are_as_the_document_says(name, serve, create, simulated):
     )
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {TOKEN}"
+        session.hooks["response"].append(lambda answer, **_: answers.note(answer.status_code))
 
         def send(case, place):
             for parameter in known.keys() & (case.path_parameters or {}).keys():

@@ -111,6 +111,10 @@ def _exit(status: int) -> None:
     os._exit(status)
 
 
+def _starve(_: Any) -> None:
+    raise MemoryError("Unable to allocate 8.00 GiB for an array")
+
+
 def _overfill(_: Any) -> None:
     raise OutOfMemory("the model does not fit")
 
@@ -178,6 +182,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     "raises": _raise,
     "says": _say,
     "signals": _signal,
+    "starves": _starve,
     "stammers": _stammer,
 }
 

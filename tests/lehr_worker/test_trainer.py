@@ -115,16 +115,23 @@ def test_a_task_that_raises_is_reported_and_its_trainer_lives_on(
     assert gate.pid == trainer
 
 
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("hungry", "does not fit"),
+        ("starves", "of the machine's memory, not of a device's"),
+    ],
+)
 def test_a_trainer_out_of_memory_is_reported_and_replaced(
-    server: FakeServer, work: Work, gate: Gate
+    how: str, says: str, server: FakeServer, work: Work, gate: Gate
 ) -> None:
     work()
-    server.offer("t", gate=gate.path, hungry=True)
+    server.offer("t", gate=gate.path, **{how: True})
     trainer = gate.pid
     gate.open("all")
     (failed,) = server.wait_for(lambda: server.of("fail", "t"))
     assert failed.body["outcome"] == "out_of_memory"
-    assert "does not fit" in failed.body["message"]
+    assert says in failed.body["message"]
     server.offer("u", gate=gate.path)
     server.wait_for(lambda: server.of("complete", "u"))
     assert gate.pid != trainer

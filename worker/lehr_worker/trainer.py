@@ -197,7 +197,7 @@ def test_range(engine: Any, work: Message, orders: Orders, channel: Channel) -> 
         curves = [SeedLosses(seed=seed, losses=list(found)) for seed, found in losses.items()]
         ending = None if orders.word else RangeTestResult(curves=curves)
     except (OutOfMemory, MemoryError) as error:
-        ending = raised("out_of_memory", error)
+        ending = _out_of_memory(error)
     except BaseException as error:
         ending = raised("error", error)
     _end(channel, lease.token, ending)
@@ -241,11 +241,17 @@ def train(
         recorder.record_divergence(error)
         ending = raised("diverged", error)
     except (OutOfMemory, MemoryError) as error:
-        ending = raised("out_of_memory", error)
+        ending = _out_of_memory(error)
     except BaseException as error:  # a task may raise SystemExit and KeyboardInterrupt, too
         ending = raised("error", error)
     recorder.end(ending)
     _end(channel, lease.token, ending)
+
+
+def _out_of_memory(error: OutOfMemory | MemoryError) -> Failure:
+    if isinstance(error, MemoryError):
+        error.add_note("of the machine's memory, not of a device's")
+    return raised("out_of_memory", error)
 
 
 def _end(

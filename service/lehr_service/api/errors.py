@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from lehr.wire.errors import ErrorAnswer, ErrorBody, found_wrong
 from lehr_service.errors import Invalid, Malformed, ServiceError, TooManyRequests, Unavailable
-from lehr_service.storage.session import FileGone, told
+from lehr_service.storage.session import FileGone, because, told
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def _http_exception(error: Exception) -> Response:
 
 def _database_error(error: Exception) -> Response:
     log.warning("the database refused: %s", told(error))
-    return respond(Unavailable("the database does not answer at the moment"))
+    return respond(Unavailable(f"the database does not answer at the moment{because(error)}"))
 
 
 def unexpected(error: Exception) -> Response:

@@ -20,7 +20,7 @@ from lehr_service.domain.tokens import Token, id_of
 from lehr_service.errors import OthersWorker, TooManyRequests, Unauthorized, Unavailable
 from lehr_service.settings import Settings
 from lehr_service.storage import tokens
-from lehr_service.storage.session import Database, told
+from lehr_service.storage.session import Database, because, told
 
 T = TypeVar("T")
 
@@ -74,7 +74,8 @@ async def _read(database: Database, query: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(run)
     except Exception as error:  # who sends is not known, so nothing else may be answered
         log.warning("tokens cannot be read: %s", told(error))
-        raise Unavailable("the database does not answer at the moment") from error
+        says = f"the database does not answer at the moment{because(error)}"
+        raise Unavailable(says) from error
 
 
 class Keyring:

@@ -32,6 +32,18 @@ _NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', :message)")
 _IS_READ_ONLY = text("SHOW transaction_read_only")
 _OF_THE_STATEMENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 _CONFLICTS = ("40001", "40P01")  # SQLSTATE: the same statements may well succeed at once
+_NO_ROOM = "its disk is full: make room there"
+_NO_DISK = (
+    "its disk fails: look whether there is room, whether it is healthy and, for SQLite, that it is "
+    "no network file system"
+)
+_SQLITE_IOERR = 10
+_DISK_TROUBLE = {
+    _SQLITE_IOERR: _NO_DISK,
+    13: _NO_ROOM,  # SQLITE_FULL
+    "58030": _NO_DISK,  # SQLSTATE io_error
+    "53100": _NO_ROOM,  # SQLSTATE disk_full
+}
 
 
 class FileGone(Exception):
@@ -48,14 +60,30 @@ def is_fault(error: Exception) -> bool:
     """Whether the database cannot do anything now: locked, full, read-only, gone, slow."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, PoolTimeout | FileGone)
-    conflicts = getattr(error.orig, "sqlstate", None) in _CONFLICTS
-    return not conflicts and not isinstance(error, _OF_THE_STATEMENT)
+    return _code(error) not in _CONFLICTS and not isinstance(error, _OF_THE_STATEMENT)
 
 
 def told(error: Exception) -> str:
     """What the database says is wrong, in a line."""
-    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    return said.partition("\n")[0]
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    said = str(orig).strip().partition("\n")[0]
+    if _code(error) == _SQLITE_IOERR:
+        said += f" ({getattr(orig, 'sqlite_errorname', 'SQLITE_IOERR')})"  # which says at what
+    return f"{said}{because(error)}"
+
+
+def because(error: Exception) -> str:
+    """``: where to look``, if it is the database's disk that fails; empty for anything else."""
+    trouble = _DISK_TROUBLE.get(_code(error))
+    return f": {trouble}" if trouble else ""
+
+
+def _code(error: Exception) -> int | str | None:
+    """SQLite's primary result code, PostgreSQL's SQLSTATE, or None."""
+    orig = error.orig if isinstance(error, DBAPIError) else None
+    code: int | None = getattr(orig, "sqlite_errorcode", None)
+    state: str | None = getattr(orig, "sqlstate", None)
+    return state if code is None else code & 0xFF
 
 
 class Database:
@@ -80,7 +108,7 @@ class Database:
             self._writer = self._reader = _postgres(url, connections, wait_seconds)
         self._wait_seconds = wait_seconds
         self._file, self._inode = sqlite_file(url), 0
-        self.failure: str | None = None  # what the last write failed for, until one succeeds
+        self.failure: str | None = None  # what a write failed for; ``problem`` tries anew
         self.failed: Callable[[], None] = lambda: None  # called at each fault
 
     @property
@@ -100,7 +128,6 @@ class Database:
                 self.failure = told(error)
                 self.failed()
             raise
-        self.failure = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -189,6 +216,7 @@ class Database:
                 return "the database takes no writes: it is read-only"
             if after_failure:
                 connection.execute(text(self._small_write))
+        self.failure = None  # only now: other transactions may have had nothing to store
         return None
 
     @property

@@ -114,7 +114,8 @@ class Program(ABC):
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that training changes: weights, seed states, slots, counters, averages."""
-        return {name: _numpy(variable) for name, variable in self._variables()}
+        with raises_out_of_memory():
+            return {name: _numpy(variable) for name, variable in self._variables()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from a `state()` of an equal program. Raises BadCheckpoint if it is not one."""
@@ -122,8 +123,9 @@ class Program(ABC):
         shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
         if {name: array.shape for name, array in state.items()} != shapes:
             raise BadCheckpoint("the checkpoint is one of another model or optimizer")
-        for name, variable in variables.items():
-            variable.assign(state[name])
+        with raises_out_of_memory():
+            for name, variable in variables.items():
+                variable.assign(state[name])
 
     @abstractmethod
     def _compile(self) -> None:
