@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -40,8 +41,10 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
     again. With ``dominance`` a trial is compared only with those that had at least as much decay
     of their rate still to come.
 
-    ``n_steps``: steps of a full training, counted from 0. ``audit``: the share of trials that are
-    never pruned, so that one can see what became of those that would have been.
+    ``n_steps``: steps of a full training, counted from 0. ``select``: which of its values a trial
+    is worth, as the objective has it; its value now is what it would be worth if it ended now, so
+    that with ``best`` nothing is forecast to lose what it has reached. ``audit``: the share of
+    trials that are never pruned, so that one can see what became of those that would have been.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         eager: bool = False,
         dominance: bool = False,
         audit: float = 0.0,
+        select: str = "last",
         rates: Callable[[FrozenTrial], Rates] | None = None,
     ) -> None:
         self._n_steps = n_steps
@@ -61,6 +65,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         self._n_min = n_min
         self._dominance = dominance
         self._audit = audit
+        self._select = select
         self._rates = rates
         self._checks = _steps([k / CHECKS for k in range(1, CHECKS)], n_steps)
         self._last: Field | None = None
@@ -104,7 +109,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
             finished = [t for t in trials if t.state.is_finished() and t.number != trial.number]
         if self._last is None or self._last.finished is not finished:
             upwards = study.direction == StudyDirection.MAXIMIZE
-            self._last = Field(finished, upwards, self._outlook)
+            self._last = Field(finished, upwards, self._outlook, self._select)
         self._last.read()
         return self._last
 
@@ -121,7 +126,7 @@ class _View:
         self.field = field
         self._step = step
         self._value = field.at(trial, step)
-        self._now = f"at {share:.0%} {trial.intermediate_values[step]:.4g}"
+        self._now = f"at {share:.0%} {self._shown(self._value)}"
         self._first = min(trial.intermediate_values)
         self._running = [
             t for t in running_of(study) if t.number != trial.number and t.intermediate_values
@@ -159,14 +164,20 @@ class _View:
         """The forecast; with a decay to come, from trials with at least as much of it."""
         field, step = self.field, self._step
         gains = np.sort(field.gains_under(step, *decay) if decay else field.gains(step))
-        rank = math.floor(alpha * (len(gains) + 1))
-        if rank < 1 or self._value + gains[-rank] >= field.best:
+        rank = math.floor(alpha * (len(gains) + 1) + 1e-9)
+        if rank < 1 or _reaches(self._value, gains[-rank], field.best):
             return None
         under = "under" if field.sign > 0 else "over"
         return (
             f"{self._now}; even with the gain of the luckiest {alpha:.0%} "
             f"({gains[-rank]:.4g}) it stays {under} the best final {self._shown(field.best)}"
         )
+
+
+def _reaches(value: float, gain: float, best: float) -> bool:
+    """Whether value + gain is at least as good as the best, but for how floats are rounded."""
+    rounding = 4 * sys.float_info.epsilon * max(abs(value), abs(gain), abs(best))
+    return value + gain >= best - rounding
 
 
 def _steps(shares: Sequence[float], n_steps: int) -> tuple[int, ...]:
