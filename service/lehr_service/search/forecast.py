@@ -22,6 +22,7 @@ from lehr_service.search.outlook import Outlook, Rates
 
 CHECKS = 10  # a training
 SEEN = 4  # trials, the judged one included, that make a median worth comparing with
+SEEN_BY_EAGER = 2  # the same for eager halving
 HALVINGS = (0.02, 0.04, 0.08, 0.16, 0.32)  # shares of training at which eager halving cuts
 
 
@@ -33,8 +34,8 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
     probability of at most alpha where trials are exchangeable). It judges ten times a training,
     and by forecast from ``n_min`` complete trials on. Before that it cuts once, at ``early_cut``
     of the training, what is outside the better half of at least 4 trials seen there, or, with
-    ``eager``, at several shares of the training. What is no better than the median first value
-    goes at any check.
+    ``eager``, at several shares of the training and among at least 2. What is no better than the
+    median first value goes at any check.
 
     ``rates(trial)`` gives the learning rates at the end of each step, or None where they are not
     known. Nothing is judged while the rate rises, nor within a cycle of one that falls and rises
@@ -69,6 +70,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         self._rates = rates
         self._checks = _steps([k / CHECKS for k in range(1, CHECKS)], n_steps)
         self._last: Field | None = None
+        self._seen = SEEN_BY_EAGER if eager else SEEN
         self._cuts = _steps(HALVINGS if eager else [early_cut], n_steps)
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
@@ -93,9 +95,9 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         if not (is_check or is_cut):
             return None
         view = _View(self._field(study, trial), study, trial, step, (step + 1) / self._n_steps)
-        found = view.no_better_than_the_start() if is_check else None
+        found = view.no_better_than_the_start(self._seen) if is_check else None
         if found is None and view.field.complete < self._n_min:
-            return view.outside_the_better_half() if is_cut else None
+            return view.outside_the_better_half(self._seen) if is_cut else None
         if found is None and is_check:
             decay = (outlook.decay(step),) if self._dominance else ()
             return view.cannot_win(self._alpha, *decay)
@@ -135,12 +137,12 @@ class _View:
     def _shown(self, value: float) -> str:
         return f"{self.field.sign * value:.4g}"
 
-    def no_better_than_the_start(self) -> str | None:
+    def no_better_than_the_start(self, seen: int) -> str | None:
         """Unless nobody is better: then the metric says nothing yet."""
         if self._step == self._first:
             return None
         starts = self.field.starts(self._running)
-        if len(starts) < SEEN - 1:
+        if len(starts) < seen - 1:
             return None
         start = float(np.median(starts))
         others = self.field.values(self._step, self._running)
@@ -148,15 +150,15 @@ class _View:
             return None
         return f"{self._now}: no better than the median first value {self._shown(start)}"
 
-    def outside_the_better_half(self) -> str | None:
-        seen = self.field.values(self._step, self._running)
-        if len(seen) < SEEN - 1:
+    def outside_the_better_half(self, seen: int) -> str | None:
+        others = self.field.values(self._step, self._running)
+        if len(others) < seen - 1:
             return None
-        limit = float(np.median(seen))
+        limit = float(np.median(others))
         if self._value >= limit:
             return None
         return (
-            f"{self._now}: outside the better half of {len(seen) + 1} trials seen there "
+            f"{self._now}: outside the better half of {len(others) + 1} trials seen there "
             f"({self._shown(limit)})"
         )
 

@@ -101,6 +101,13 @@ def test_eager_halving_cuts_earlier() -> None:
     assert not ForecastPruner(10).prune(study, trial)
 
 
+def test_eager_halving_needs_one_other_trial() -> None:
+    study, trial = study_of(GAINS[:1]), running(1, [0.05])
+    reason = ForecastPruner(10, eager=True).reason(study, trial)
+    assert reason == "at 10% 0.05: outside the better half of 2 trials seen there (0.1)"
+    assert not ForecastPruner(10, eager=True).prune(study_of([]), running(0, [0.05]))
+
+
 def test_what_is_no_better_than_the_start_goes_unless_nobody_is() -> None:
     study, pruner = study_of(GAINS[:3]), ForecastPruner(10)
     reason = pruner.reason(study, running(3, [0.05, 0.1]))
