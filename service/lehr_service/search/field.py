@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from lehr_service.domain.trial import select_value
 from lehr_service.search.outlook import Outlook
 
 Numbers = np.ndarray
@@ -32,7 +33,8 @@ class Field:
 
     ``finished`` may grow at its end: each trial is read once for each step that is asked for, so
     that the cost of a verdict does not grow with what each trial reported. Upwards is better in all
-    that this gives; what is not finite is worse than anything.
+    that this gives; what is not finite is worse than anything. ``select`` is the objective's: at a
+    step a trial has reached what it would be worth if it ended there.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Field:
         finished: Sequence[FrozenTrial],
         upwards: bool,
         outlook: Callable[[FrozenTrial], Outlook],
+        select: str = "last",
     ) -> None:
         self.finished = finished
+        self._select = select
         self.sign = 1.0 if upwards else -1.0
         self._outlook = outlook
         self._steps: dict[int, _Step] = defaultdict(_Step)
@@ -56,12 +60,19 @@ class Field:
             self._read += 1
             if trial.intermediate_values:
                 self._starts.append(self._start(trial))
-                if trial.state is TrialState.COMPLETE:
+                if _is_complete(trial):
                     self.complete += 1
                     self.best = max(self.best, self.sign * trial.value)
 
     def at(self, trial: FrozenTrial, step: int) -> float:
-        value = trial.intermediate_values[step]
+        """What a trial would be worth if it ended at a step that it reported."""
+        reports = trial.intermediate_values
+        if self._select == "last" or not math.isfinite(reports[step]):
+            return self._upwards(reports[step])
+        curve = [self._upwards(reports[s]) for s in sorted(reports) if s <= step]
+        return select_value(self._select, "maximize", curve)
+
+    def _upwards(self, value: float) -> float:
         return self.sign * value if math.isfinite(value) else -math.inf
 
     def starts(self, running: Iterable[FrozenTrial]) -> Numbers:
@@ -85,7 +96,7 @@ class Field:
         return np.array(here.gains)[alike]
 
     def _start(self, trial: FrozenTrial) -> float:
-        return self.at(trial, min(trial.intermediate_values))
+        return self._upwards(trial.intermediate_values[min(trial.intermediate_values)])
 
     def _at_step(self, step: int) -> _Step:
         here = self._steps[step]
@@ -95,8 +106,13 @@ class Field:
                 continue
             value = self.at(trial, step)
             here.values.append(value)
-            if trial.state is TrialState.COMPLETE:
+            if _is_complete(trial):
                 decay = self._outlook(trial).decay(step)
                 here.gains.append(self.sign * trial.value - value)
                 here.decays.append(math.nan if decay is None else decay)
         return here
+
+
+def _is_complete(trial: FrozenTrial) -> bool:
+    """With an end that others can be measured by."""
+    return trial.state is TrialState.COMPLETE and math.isfinite(trial.value)

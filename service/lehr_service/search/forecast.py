@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from lehr_service.search.outlook import Outlook, Rates
 
 CHECKS = 10  # a training
 SEEN = 4  # trials, the judged one included, that make a median worth comparing with
+SEEN_BY_EAGER = 2  # the same for eager halving
 HALVINGS = (0.02, 0.04, 0.08, 0.16, 0.32)  # shares of training at which eager halving cuts
 
 
@@ -32,16 +34,18 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
     probability of at most alpha where trials are exchangeable). It judges ten times a training,
     and by forecast from ``n_min`` complete trials on. Before that it cuts once, at ``early_cut``
     of the training, what is outside the better half of at least 4 trials seen there, or, with
-    ``eager``, at several shares of the training. What is no better than the median first value
-    goes at any check.
+    ``eager``, at several shares of the training and among at least 2. What is no better than the
+    median first value goes at any check.
 
     ``rates(trial)`` gives the learning rates at the end of each step, or None where they are not
     known. Nothing is judged while the rate rises, nor within a cycle of one that falls and rises
     again. With ``dominance`` a trial is compared only with those that had at least as much decay
     of their rate still to come.
 
-    ``n_steps``: steps of a full training, counted from 0. ``audit``: the share of trials that are
-    never pruned, so that one can see what became of those that would have been.
+    ``n_steps``: steps of a full training, counted from 0. ``select``: which of its values a trial
+    is worth, as the objective has it; its value now is what it would be worth if it ended now, so
+    that with ``best`` nothing is forecast to lose what it has reached. ``audit``: the share of
+    trials that are never pruned, so that one can see what became of those that would have been.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         eager: bool = False,
         dominance: bool = False,
         audit: float = 0.0,
+        select: str = "last",
         rates: Callable[[FrozenTrial], Rates] | None = None,
     ) -> None:
         self._n_steps = n_steps
@@ -61,9 +66,11 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         self._n_min = n_min
         self._dominance = dominance
         self._audit = audit
+        self._select = select
         self._rates = rates
         self._checks = _steps([k / CHECKS for k in range(1, CHECKS)], n_steps)
         self._last: Field | None = None
+        self._seen = SEEN_BY_EAGER if eager else SEEN
         self._cuts = _steps(HALVINGS if eager else [early_cut], n_steps)
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
@@ -88,9 +95,9 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
         if not (is_check or is_cut):
             return None
         view = _View(self._field(study, trial), study, trial, step, (step + 1) / self._n_steps)
-        found = view.no_better_than_the_start() if is_check else None
+        found = view.no_better_than_the_start(self._seen) if is_check else None
         if found is None and view.field.complete < self._n_min:
-            return view.outside_the_better_half() if is_cut else None
+            return view.outside_the_better_half(self._seen) if is_cut else None
         if found is None and is_check:
             decay = (outlook.decay(step),) if self._dominance else ()
             return view.cannot_win(self._alpha, *decay)
@@ -104,7 +111,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
             finished = [t for t in trials if t.state.is_finished() and t.number != trial.number]
         if self._last is None or self._last.finished is not finished:
             upwards = study.direction == StudyDirection.MAXIMIZE
-            self._last = Field(finished, upwards, self._outlook)
+            self._last = Field(finished, upwards, self._outlook, self._select)
         self._last.read()
         return self._last
 
@@ -121,7 +128,7 @@ class _View:
         self.field = field
         self._step = step
         self._value = field.at(trial, step)
-        self._now = f"at {share:.0%} {trial.intermediate_values[step]:.4g}"
+        self._now = f"at {share:.0%} {self._shown(self._value)}"
         self._first = min(trial.intermediate_values)
         self._running = [
             t for t in running_of(study) if t.number != trial.number and t.intermediate_values
@@ -130,12 +137,12 @@ class _View:
     def _shown(self, value: float) -> str:
         return f"{self.field.sign * value:.4g}"
 
-    def no_better_than_the_start(self) -> str | None:
+    def no_better_than_the_start(self, seen: int) -> str | None:
         """Unless nobody is better: then the metric says nothing yet."""
         if self._step == self._first:
             return None
         starts = self.field.starts(self._running)
-        if len(starts) < SEEN - 1:
+        if len(starts) < seen - 1:
             return None
         start = float(np.median(starts))
         others = self.field.values(self._step, self._running)
@@ -143,15 +150,15 @@ class _View:
             return None
         return f"{self._now}: no better than the median first value {self._shown(start)}"
 
-    def outside_the_better_half(self) -> str | None:
-        seen = self.field.values(self._step, self._running)
-        if len(seen) < SEEN - 1:
+    def outside_the_better_half(self, seen: int) -> str | None:
+        others = self.field.values(self._step, self._running)
+        if len(others) < seen - 1:
             return None
-        limit = float(np.median(seen))
+        limit = float(np.median(others))
         if self._value >= limit:
             return None
         return (
-            f"{self._now}: outside the better half of {len(seen) + 1} trials seen there "
+            f"{self._now}: outside the better half of {len(others) + 1} trials seen there "
             f"({self._shown(limit)})"
         )
 
@@ -159,14 +166,20 @@ class _View:
         """The forecast; with a decay to come, from trials with at least as much of it."""
         field, step = self.field, self._step
         gains = np.sort(field.gains_under(step, *decay) if decay else field.gains(step))
-        rank = math.floor(alpha * (len(gains) + 1))
-        if rank < 1 or self._value + gains[-rank] >= field.best:
+        rank = math.floor(alpha * (len(gains) + 1) + 1e-9)
+        if rank < 1 or _reaches(self._value, gains[-rank], field.best):
             return None
         under = "under" if field.sign > 0 else "over"
         return (
             f"{self._now}; even with the gain of the luckiest {alpha:.0%} "
             f"({gains[-rank]:.4g}) it stays {under} the best final {self._shown(field.best)}"
         )
+
+
+def _reaches(value: float, gain: float, best: float) -> bool:
+    """Whether value + gain is at least as good as the best, but for how floats are rounded."""
+    rounding = 4 * sys.float_info.epsilon * max(abs(value), abs(gain), abs(best))
+    return value + gain >= best - rounding
 
 
 def _steps(shares: Sequence[float], n_steps: int) -> tuple[int, ...]:

@@ -62,8 +62,13 @@ def _build(pruner: dict[str, Any] | None, definition: StudyDefinition) -> BasePr
 def _forecast(options: dict[str, Any], definition: StudyDefinition) -> ForecastPruner:
     dominance = options.pop("dominance", "auto")
     on = searches_schedule(definition.space) if dominance == "auto" else dominance == "on"
-    rates = rates_of(definition)
-    return ForecastPruner(definition.training.epochs, dominance=on, rates=rates, **options)
+    return ForecastPruner(
+        definition.training.epochs,
+        dominance=on,
+        select=definition.goals[0].select,
+        rates=rates_of(definition),
+        **options,
+    )
 
 
 _BUILDERS = {

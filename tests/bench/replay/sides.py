@@ -84,7 +84,7 @@ class Served:
     def __init__(self, definition: StudyDefinition, seed: int) -> None:
         self._folder = tempfile.TemporaryDirectory()
         settings = Settings(home=Path(self._folder.name), lease_seconds=3600.0)
-        self._http = TestClient(create_app(settings))
+        self._http = TestClient(create_app(settings), base_url="http://127.0.0.1")
         self._http.__enter__()
         body = definition.model_dump(mode="json", exclude_none=True)
         self._post("/v1/studies", body | {"sampler": body["sampler"] | {"seed": seed}})

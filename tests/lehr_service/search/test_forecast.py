@@ -72,9 +72,9 @@ def test_minimizes_alike() -> None:
 
 
 def test_alpha_says_which_gain_is_granted() -> None:
-    study, trial = study_of(GAINS), running(10, [0.1, 0.3, 0.5, 0.72])
+    study, trial = study_of(GAINS), running(10, [0.1, 0.3, 0.5, 0.7199])
     assert not ForecastPruner(10, alpha=0.1).prune(study, trial)
-    assert ForecastPruner(10, alpha=0.3).prune(study, trial)  # the third largest of ten: 0.08 - tie
+    assert ForecastPruner(10, alpha=0.3).prune(study, trial)  # the third largest of ten: 0.08
     assert not ForecastPruner(10, alpha=0.05).prune(study, running(10, [0.1, 0.3, 0.5, 0.11]))
 
 
@@ -99,6 +99,13 @@ def test_eager_halving_cuts_earlier() -> None:
     study, trial = study_of(GAINS[:3]), running(3, [0.1, 0.2])
     assert ForecastPruner(10, eager=True).prune(study, trial)
     assert not ForecastPruner(10).prune(study, trial)
+
+
+def test_eager_halving_needs_one_other_trial() -> None:
+    study, trial = study_of(GAINS[:1]), running(1, [0.05])
+    reason = ForecastPruner(10, eager=True).reason(study, trial)
+    assert reason == "at 10% 0.05: outside the better half of 2 trials seen there (0.1)"
+    assert not ForecastPruner(10, eager=True).prune(study_of([]), running(0, [0.05]))
 
 
 def test_what_is_no_better_than_the_start_goes_unless_nobody_is() -> None:

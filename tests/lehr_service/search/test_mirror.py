@@ -167,6 +167,19 @@ def test_going_on_has_a_reason_too() -> None:
     assert judged(free, 0.1) == ("continue", "no pruner judges this study")
 
 
+@pytest.mark.parametrize(
+    ("select", "word"), [("last", "prune"), ("best", "continue"), ("mean_of_last_3", "prune")]
+)
+def test_the_forecast_judges_what_a_trial_would_be_worth_if_it_ended(
+    select: str, word: str
+) -> None:
+    """It led once, which counts where the best value does."""
+    objective = {"metric": "loss", "direction": "minimize", "select": select}
+    mirror = Mirror(define(CONDITIONAL, objective=objective), "s", SEED)
+    completed(mirror, *[0.5] * 3)
+    assert judged(mirror, 0.4, 0.9, 0.9)[0] == word
+
+
 def test_a_trial_that_starts_again_is_judged_where_it_is() -> None:
     mirror = Mirror(define(CONDITIONAL, pruner={"name": "threshold", "upper": 1.0}), "s", SEED)
     number = mirror.ask().number
