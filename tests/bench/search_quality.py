@@ -64,6 +64,7 @@ OWN: dict[str, dict[str, Any]] = {
 NO_START = "lehr, first values not compared"
 ABLATIONS: dict[str, dict[str, Any]] = {
     "lehr, good_set all": {"sampler": {"name": "tpe", "good_set": "all"}},
+    "lehr, one early cut": {"pruner": FORECAST | {"eager": False}},
     "lehr, no early cut": {"pruner": FORECAST | {"early_cut": 1.0}},
     NO_START: {},
     "lehr, dominance off": {"pruner": FORECAST | {"dominance": "off"}},

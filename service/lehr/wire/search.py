@@ -23,7 +23,7 @@ def _count(default: int | None, doc: str, low: int = 0, high: int = 1_000_000_00
     return Argument(kind="integer", default=default, low=low, high=high, doc=doc)
 
 
-def _flag(default: bool, doc: str) -> Argument:
+def _flag(default: bool | None, doc: str) -> Argument:
     return Argument(kind="boolean", default=default, doc=doc)
 
 
@@ -166,7 +166,11 @@ PRUNERS: Catalogue = MappingProxyType(
             "early_cut": _share(
                 0.25, "share of training at which the worse half goes before that; 1: never"
             ),
-            "eager": _flag(False, "halve earlier and more often before the first forecast"),
+            "eager": _flag(
+                None,
+                "halve earlier and more often before the first forecast, instead of the early cut; "
+                "default: unless a schedule is searched or early_cut is given",
+            ),
             "dominance": _choice(
                 "auto",
                 "compare only with trials with as much decay to come; auto: if schedules differ",

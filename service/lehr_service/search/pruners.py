@@ -60,11 +60,14 @@ def _build(pruner: dict[str, Any] | None, definition: StudyDefinition) -> BasePr
 
 
 def _forecast(options: dict[str, Any], definition: StudyDefinition) -> ForecastPruner:
+    schedules_differ = searches_schedule(definition.space)
     dominance = options.pop("dominance", "auto")
-    on = searches_schedule(definition.space) if dominance == "auto" else dominance == "on"
+    # Of schedules that differ, those with the most decay to come look worst at the start.
+    by_default = not schedules_differ and "early_cut" not in options
     return ForecastPruner(
         definition.training.epochs,
-        dominance=on,
+        eager=options.pop("eager", by_default),
+        dominance=schedules_differ if dominance == "auto" else dominance == "on",
         select=definition.goals[0].select,
         rates=rates_of(definition),
         **options,

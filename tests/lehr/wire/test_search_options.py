@@ -55,6 +55,7 @@ LEFT_OUT = {
     "reference_points",
     "restart_strategy",
     "search_space",
+    "select",
     "source_trials",
     "warn_asynchronous_seeding",
     "warn_independent_sampling",
@@ -69,6 +70,7 @@ OTHER_DEFAULTS = {
     ("hyperband", "max_resource"): None,
     ("patient", "wrapped_pruner"): None,
     ("forecast", "dominance"): "auto",
+    ("forecast", "eager"): None,
 }
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,10 @@ def pruning(
     )
 
 
+def of_one_schedule(pruner: dict[str, Any], plain: Callable[[], Any]) -> Story:
+    return replace(pruning(pruner, plain), space=TREE, suggest=suggest_tree, enqueued=())
+
+
 FLAT = {"space": GRID, "suggest": suggest_grid}
 STORIES = {
     "tpe": sampling("tpe", tpe, options={"good_set": "all"}),
@@ -240,6 +244,13 @@ STORIES = {
     "forecast": pruning(
         {"name": "forecast", "min": 6, "alpha": 0.2},
         lambda: ForecastPruner(9, n_min=6, alpha=0.2, dominance=True, rates=rates),
+    ),
+    "forecast of one schedule": of_one_schedule(
+        {"name": "forecast", "min": 6}, lambda: ForecastPruner(9, n_min=6, eager=True)
+    ),
+    "forecast of one schedule with a cut": of_one_schedule(
+        {"name": "forecast", "min": 6, "early_cut": 0.4},
+        lambda: ForecastPruner(9, n_min=6, early_cut=0.4),
     ),
     "eager forecast": pruning(
         {"name": "forecast", "eager": True, "dominance": "off"},

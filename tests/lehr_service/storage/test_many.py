@@ -167,7 +167,7 @@ def test_a_connection_that_breaks_is_a_fault_and_replaced(postgres, definition):
     assert database.failure is not None
     with database.write() as connection:
         trials.add_all(connection, study_id, [Trial(0, TrialState.RUNNING, 0.0)])
-    assert database.failure is None
+    assert database.problem() is None
     database.close()
 
 
