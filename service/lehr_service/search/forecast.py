@@ -22,7 +22,7 @@ from lehr_service.search.outlook import Outlook, Rates
 
 CHECKS = 10  # a training
 SEEN = 4  # trials, the judged one included, that make a median worth comparing with
-SEEN_BY_EAGER = 2  # the same for eager halving
+SEEN_BY_EAGER = 3  # the same for eager halving
 HALVINGS = (0.02, 0.04, 0.08, 0.16, 0.32)  # shares of training at which eager halving cuts
 
 
@@ -34,7 +34,7 @@ class ForecastPruner(BasePruner):  # type: ignore[misc]
     probability of at most alpha where trials are exchangeable). It judges ten times a training,
     and by forecast from ``n_min`` complete trials on. Before that it cuts once, at ``early_cut``
     of the training, what is outside the better half of at least 4 trials seen there, or, with
-    ``eager``, at several shares of the training and among at least 2. What is no better than the
+    ``eager``, at several shares of the training and among at least 3. What is no better than the
     median first value goes at any check.
 
     ``rates(trial)`` gives the learning rates at the end of each step, or None where they are not

@@ -101,11 +101,11 @@ def test_eager_halving_cuts_earlier() -> None:
     assert not ForecastPruner(10).prune(study, trial)
 
 
-def test_eager_halving_needs_one_other_trial() -> None:
-    study, trial = study_of(GAINS[:1]), running(1, [0.05])
+def test_eager_halving_needs_two_other_trials() -> None:
+    study, trial = study_of(GAINS[:2]), running(2, [0.05])
     reason = ForecastPruner(10, eager=True).reason(study, trial)
-    assert reason == "at 10% 0.05: outside the better half of 2 trials seen there (0.1)"
-    assert not ForecastPruner(10, eager=True).prune(study_of([]), running(0, [0.05]))
+    assert reason == "at 10% 0.05: outside the better half of 3 trials seen there (0.1)"
+    assert not ForecastPruner(10, eager=True).prune(study_of(GAINS[:1]), running(1, [0.05]))
 
 
 def test_what_is_no_better_than_the_start_goes_unless_nobody_is() -> None:
