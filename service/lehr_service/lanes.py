@@ -201,7 +201,7 @@ class Lanes:
             if claims:
                 desk.look_up(claims)
             results = [_try(command.act, desk) for command in batch]
-            with self._database.together(connection):
+            with self._database.pipelined(connection):
                 desk.close()
         lane.asks += desk.asks
         mirror.revision = desk.study.revision

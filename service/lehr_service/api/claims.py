@@ -59,7 +59,7 @@ async def _until_open(
     """Wait until there is something to look for; all who wait look together whether there is."""
     while (now := here.clock()) < until and not here.changes.ended:
         await watch.wait(until - now)
-        opening = await here.read_together("open", dispatch.opening)
+        opening = await here.openings(worker_id)
         if worker_id in opening.draining or opening.tasks & candidates.tasks:
             return
 

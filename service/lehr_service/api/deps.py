@@ -36,7 +36,7 @@ from lehr_service.lanes import Clock, Lanes
 from lehr_service.metrics import Metrics
 from lehr_service.operations.census import Census
 from lehr_service.operations.desk import Desk
-from lehr_service.operations.dispatch import Candidates, choose_studies, study_of
+from lehr_service.operations.dispatch import Candidates, Opening, choose_studies, opening, study_of
 from lehr_service.operations.heartbeats import Beat, hear
 from lehr_service.operations.ledger import Claim
 from lehr_service.settings import Settings
@@ -62,19 +62,24 @@ class Server:
     metrics: Metrics
     keyring: Keyring
     owners: Owners
-    looks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     claims: dict[tuple[str, str], asyncio.Task[Any]] = field(default_factory=dict)
     readiness: Cached[str | None] = field(default_factory=lambda: Cached(1.0))
     census: Cached[Census] = field(default_factory=lambda: Cached(2.0))
 
     def __post_init__(self) -> None:
         self.choices = Together(self._choose)
+        self.openings = Together(self._look)
         self.beats = Together(self._hear)
 
     async def _choose(self, claims: list[Claim]) -> list[Candidates | None]:
         """Which studies to ask for each claim; see ``choose_studies``."""
         chosen = await self.read(lambda connection: choose_studies(connection, claims))
         return [chosen[claim] for claim in claims]
+
+    async def _look(self, worker_ids: list[str]) -> list[Opening]:
+        """What there is to do now, the same for all who wait; see ``opening``."""
+        found = await self.read(opening)
+        return [found for _ in worker_ids]
 
     async def _hear(self, beats: list[Beat]) -> list[HeartbeatAnswer | None]:
         """What to say to each worker; see ``hear``."""
@@ -101,18 +106,6 @@ class Server:
             return context.run(run)
 
         return await asyncio.get_running_loop().run_in_executor(self.readers, in_time)
-
-    async def read_together(self, name: str, query: Callable[[Connection], T]) -> T:
-        """As ``read``, once for all who ask under the name before the query begins."""
-
-        async def look() -> T:
-            self.looks.pop(name)  # who asks from here on may need to see more
-            return await self.read(query)
-
-        if name not in self.looks:
-            self.looks[name] = asyncio.create_task(look())
-        found: T = await asyncio.shield(self.looks[name])
-        return found
 
     async def write(self, act: Callable[[Connection], T]) -> T:
         """Run a write that needs no lane, and answer after its commit."""

@@ -142,21 +142,21 @@ class Database:
             raise
 
     @contextmanager
-    def together(self, connection: Connection) -> Iterator[None]:
+    def pipelined(self, connection: Connection) -> Iterator[None]:
         """A block of writes that nobody looks at the results of: all are sent, then waited for."""
         if self.is_sqlite:
             yield
             return
         driver: Any = connection.connection.driver_connection
         dialect = connection.dialect
+        base = dialect.loaded_dbapi.Error
         try:
             with driver.pipeline():
                 yield
-        except dialect.loaded_dbapi.Error as error:  # at the end, past SQLAlchemy
+        except base as error:  # at the end, past SQLAlchemy
             is_lost = dialect.is_disconnect(error, driver, None)
             if is_lost:
                 connection.invalidate(error)
-            base = dialect.loaded_dbapi.Error
             raise DBAPIError.instance(
                 "", None, error, base, connection_invalidated=is_lost, dialect=dialect
             ) from error

@@ -17,14 +17,6 @@ from lehr_service.storage import attempts, reports, studies, trials, workers
 from lehr_service.storage.session import Database, is_fault
 
 
-@pytest.fixture
-def database(database_url):
-    found = Database(Settings(database_url=database_url).url)
-    found.migrate()
-    yield found
-    found.close()
-
-
 def worker(worker_id, lost=False):
     return workers.Worker(worker_id, "w", {}, [], {}, [], False, lost, 0.0, 0.0, 0.0)
 
@@ -51,7 +43,7 @@ def mixed_trials():
 @pytest.mark.parametrize("size", [1, 4])
 def test_many_rows_are_stored_as_one_would_be(database, study_id, size):
     expected = mixed_trials()[:size]
-    with database.write() as connection, database.together(connection):
+    with database.write() as connection, database.pipelined(connection):
         trials.add_all(connection, study_id, expected, {0: {"x": 1}})
     with database.read() as connection:
         assert trials.every(connection, study_id) == expected
@@ -63,7 +55,7 @@ def test_many_rows_are_stored_as_one_would_be(database, study_id, size):
 def test_steps_go_to_their_trials_only(database, study_id):
     given = [Trial(number, TrialState.RUNNING, 0.0) for number in range(6)]
     stepped = [Trial(n, TrialState.RUNNING, 0.0, steps=10 + n, revision=n) for n in (4, 1, 3)]
-    with database.write() as connection, database.together(connection):
+    with database.write() as connection, database.pipelined(connection):
         trials.add_all(connection, study_id, given)
         trials.save_steps(connection, study_id, stepped)
     with database.read() as connection:
@@ -75,7 +67,7 @@ def test_workers_that_were_given_up_are_not_heard(database):
     with database.write() as connection:
         for worker_id, lost in {"a": False, "b": True, "c": False, "d": False}.items():
             workers.add(connection, worker(worker_id, lost))
-        with database.together(connection):
+        with database.pipelined(connection):
             workers.all_heard(connection, {"a", "b", "d", "nobody"}, 5.0, 6.0)
         found = workers.some(connection, ["a", "b", "c", "d", "nobody"])
     assert {i: (w.heard_at, w.deadline) for i, w in found.items()} == {
@@ -97,7 +89,7 @@ def test_lanes_that_hear_the_same_workers_do_not_wait_for_each_other(database):
     def hear(them):
         try:
             for moment in range(25):
-                with database.write() as connection, database.together(connection):
+                with database.write() as connection, database.pipelined(connection):
                     workers.all_heard(connection, them, moment, moment)
         except DBAPIError as error:
             errors.append(error)
@@ -134,7 +126,7 @@ def test_what_cannot_be_stored_is_an_error_as_any_other(database, study_id):
         attempts.add_all(connection, [started(study_id, 0, "r0")])
 
     def one_is_a_double():
-        with database.write() as connection, database.together(connection):
+        with database.write() as connection, database.pipelined(connection):
             trials.add_all(connection, study_id, [Trial(0, TrialState.RUNNING, 0.0)])
             attempts.add_all(connection, [started(study_id, n, "r0") for n in (1, 2)])
             trials.add_all(connection, study_id, [Trial(1, TrialState.RUNNING, 0.0)])
@@ -158,7 +150,7 @@ def test_a_connection_that_breaks_is_a_fault_and_replaced(postgres, definition):
             own = connection.scalar(text("SELECT pg_backend_pid()"))
             with database.read() as other:
                 other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
-            with database.together(connection):
+            with database.pipelined(connection):
                 trials.add_all(connection, study_id, [Trial(0, TrialState.RUNNING, 0.0)])
 
     with pytest.raises(DBAPIError) as caught:
@@ -183,7 +175,7 @@ def test_a_batch_is_a_statement_a_kind_of_change(postgres, definition):
         event.listen(
             connection, "before_cursor_execute", lambda *call: said.append((call[2], call[5]))
         )
-        with database.together(connection):
+        with database.pipelined(connection):
             trials.add_all(connection, study_id, mixed_trials())
             trials.save_steps(connection, study_id, mixed_trials())
             reports.add_all(connection, [row | {"trial": n, "value": n / 2} for n in range(4)])

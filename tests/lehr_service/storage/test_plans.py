@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 
-import pytest
 from sqlalchemy import event, insert, text
 
 from lehr.wire.studies import StudyDefinition
@@ -11,9 +10,7 @@ from lehr.wire.trials import Outcome, TrialState
 from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.trial import Trial
 from lehr_service.operations.studies import new_study
-from lehr_service.settings import Settings
 from lehr_service.storage import attempts, reports, studies, trials, workers
-from lehr_service.storage.session import Database
 from lehr_service.storage.tables import reports as reports_table
 
 STUDIES, TRIALS, STEPS = 40, 150, 4
@@ -138,14 +135,6 @@ def scans(plan, table, is_sqlite):
     if is_sqlite:
         return re.search(rf"SCAN {table}(?! USING)", plan) is not None
     return f"Seq Scan on {table}" in plan
-
-
-@pytest.fixture
-def database(database_url):
-    found = Database(Settings(database_url=database_url).url)
-    found.migrate()
-    yield found
-    found.close()
 
 
 def test_hot_queries_use_their_indexes(database, definition):
