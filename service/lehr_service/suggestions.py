@@ -76,15 +76,22 @@ class SamplerProcess:
         return self.failures >= _STARTS and time.monotonic() < self._retry_at
 
     async def _start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            MODULE,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C is the server's, which then closes the pipe
-            limit=2**24,
+        await self.stop()
+        started = asyncio.create_task(
+            asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                MODULE,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C is the server's, which then closes the pipe
+                limit=2**24,
+            )
         )
+        try:
+            await asyncio.shield(started)
+        finally:  # cancelled halfway, it would be a process that nobody stops
+            self._process = await started
         self.pid = self._process.pid
         await self._write(self._settings)
         await self._receive()
@@ -116,7 +123,7 @@ class SamplerProcess:
 
     async def stop(self) -> None:
         self.is_ready = False
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
         if process.returncode is None:
@@ -125,6 +132,8 @@ class SamplerProcess:
         await process.wait()
         if process.stdin is not None:
             process.stdin.close()
+        if self._process is process:
+            self._process = None
 
 
 @dataclass

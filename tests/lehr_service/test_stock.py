@@ -1,10 +1,13 @@
 """How many suggestions are made ahead, and which of them a claim gets."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import uvloop
 
 from lehr.wire.studies import StudyDefinition
 from lehr_service.operations.studies import new_study
@@ -104,3 +107,23 @@ def test_who_waits_is_let_go_when_the_study_ends(kept, study):
         return await future
 
     assert asyncio.run(wait()).used
+
+
+def children():
+    return set(Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split())
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_process_that_is_starting_as_the_server_leaves_is_waited_for(turns):
+    """Otherwise it may end after the loop, which cannot take that."""
+
+    async def started_and_left():
+        suggestions = Suggestions({}, processes=1)
+        before = children()
+        suggestions.begin()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await suggestions.close()
+        assert children() == before
+
+    uvloop.run(started_and_left())
