@@ -96,6 +96,16 @@ _PARTS = (
 )
 
 
+@cache
+def _density() -> type | None:
+    """The quicker density; None where Optuna has not what it is made of. It loads SciPy."""
+    try:
+        from lehr_service.search.densities import Density
+    except ImportError:
+        return None
+    return Density
+
+
 class Recalling(CompleteGoodSet):
     """The same suggestions for less: most of Optuna's time goes into trials that do not change.
 
@@ -105,6 +115,8 @@ class Recalling(CompleteGoodSet):
 
     def __init__(self, recall: Recall, **options: Any) -> None:
         super().__init__(**options)
+        if (density := _density()) is not None:
+            self._parzen_estimator_cls = density
         self._recall = recall
         self._search_space_group: Any = None  # Optuna's, of the last relative search space
 
