@@ -53,6 +53,7 @@ class Recall:
     finished: tuple[int, ...] = ()
     good: list[FrozenTrial] = field(default_factory=list)  # by number, as is ``bad``
     bad: list[FrozenTrial] = field(default_factory=list)
+    kinds: tuple[Names, ...] = ()  # which parameters trials have, in the order of their first
     space: tuple[Space, Any] | None = None
     # By the names of the parameters that are estimated together:
     good_densities: dict[Names, Any] = field(default_factory=dict)
@@ -68,7 +69,10 @@ class Recall:
         for names, known in self.rows.items():
             kept = {n: k for n, k in known.items() if n in shown or not k[0].state.is_finished()}
             self.rows[names] = kept
-        self.finished, self.good, self.bad, self.space = finished, [], [], None
+        kinds = tuple(dict.fromkeys(tuple(trial.distributions) for trial in told))
+        if kinds != self.kinds:  # another trial of a known kind divides the space no further
+            self.kinds, self.space = kinds, None
+        self.finished, self.good, self.bad = finished, [], []
         self.good_densities.clear()
         self.bad_points.clear()
         complete = [trial for trial in told if trial.state == TrialState.COMPLETE]
@@ -128,8 +132,9 @@ class Recalling(CompleteGoodSet):
         return all(hasattr(known, name) for name in _PARTS)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        super().before_trial(study, trial)
+        TPESampler.before_trial(self, study, trial)
         told = study.get_trials(deepcopy=False, states=_TOLD)
+        self._complete = sum(1 for t in told if t.state == TrialState.COMPLETE)
         self._recall.see(study, told, self._good())
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
