@@ -31,8 +31,7 @@ class Density(_ParzenEstimator):  # type: ignore[misc]
         logs = self._kernels.log_densities(self._transform(samples_dict))
         top = logs.max(axis=1)
         top[np.isneginf(top)] = 0.0
-        with np.errstate(divide="ignore"):
-            sums: Numbers = np.log(np.exp(logs - top[:, None]).sum(axis=1)) + top
+        sums: Numbers = _log(np.exp(logs - top[:, None]).sum(axis=1)) + top
         return sums
 
     @cached_property
@@ -45,7 +44,7 @@ class _Kernels:
 
     def __init__(self, weights: Numbers, distributions: list[Any]) -> None:
         """``weights`` [kernels]; a distribution of all kernels for each parameter."""
-        self._constant = np.log(weights)
+        self._constant = _log(weights)
         self._choices: list[tuple[int, Numbers]] = []  # parameter, logarithms [choices, kernels]
         self._grids: list[tuple[int, Any]] = []
         self._lines: list[tuple[int, Any]] = []
@@ -53,8 +52,7 @@ class _Kernels:
         factors: list[Numbers] = []
         for index, of in enumerate(distributions):
             if not hasattr(of, "mu"):
-                with np.errstate(divide="ignore"):
-                    self._choices.append((index, np.log(of.weights).T))
+                self._choices.append((index, _log(of.weights).T))
             elif of.step:
                 self._grids.append((index, of))
                 self._constant = self._constant - _log_mass(*_ends(of))
@@ -87,6 +85,13 @@ class _Kernels:
             low, high = (_scaled(of, values + by)[:, None] for by in (-of.step / 2, of.step / 2))
             logs = logs + _log_mass((low - of.mu) / of.sigma, (high - of.mu) / of.sigma)[places]
         return logs
+
+
+def _log(values: Numbers) -> Numbers:
+    """Minus infinity for 0: what nobody has tried, where there is no prior."""
+    with np.errstate(divide="ignore"):
+        logs: Numbers = np.log(values)
+    return logs
 
 
 def _scaled(of: Any, values: Numbers) -> Numbers:

@@ -44,7 +44,7 @@ def one(luck, of):
     observed=st.integers(0, 60),
     clip=st.booleans(),
     endpoints=st.booleans(),
-    prior=st.sampled_from([0.1, 1.0, 3.0]),
+    prior=st.sampled_from([0.0, 1.0, 3.0]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_a_density_is_optunas_to_rounding(kinds, observed, clip, endpoints, prior, seed):
@@ -53,4 +53,6 @@ def test_a_density_is_optunas_to_rounding(kinds, observed, clip, endpoints, prio
     options = _ParzenEstimatorParameters(prior, clip, endpoints, default_weights, True)
     ours, theirs = (of(told, space, options) for of in (Density, _ParzenEstimator))
     points = drawn(luck, space, 24)
-    np.testing.assert_allclose(ours.log_pdf(points), theirs.log_pdf(points), rtol=1e-8, atol=1e-8)
+    with np.errstate(divide="ignore"):  # Optuna's warns where there is no prior
+        found, expected = ours.log_pdf(points), theirs.log_pdf(points)
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
