@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 Numbers = np.ndarray
 
-_NARROW = 1e-3  # share of its range under which a kernel's polynomial would lose digits
+_NARROW = 1e-3  # share of its range under which a kernel's polynomial loses digits
 _SMALLEST = np.finfo(float).tiny
 
 
@@ -26,7 +26,7 @@ class Density(_ParzenEstimator):  # type: ignore[misc]
 
     def log_pdf(self, samples_dict: dict[str, Numbers]) -> Numbers:
         """Logarithm of the density [points] at points given by parameter, each [points]."""
-        if self._kernels.narrowest < _NARROW:
+        if not self._kernels.are_wide:
             return super().log_pdf(samples_dict)  # type: ignore[no-any-return]
         logs = self._kernels.log_densities(self._transform(samples_dict))
         top = logs.max(axis=1)
@@ -45,15 +45,19 @@ class _Kernels:
     def __init__(self, weights: Numbers, distributions: list[Any]) -> None:
         """``weights`` [kernels]; a distribution of all kernels for each parameter."""
         self._constant = _log(weights)
+        # Whether the prior is one of them, and none is narrow: then far tails are never all there
+        # is, and no digit is lost.
+        self.are_wide = bool(weights[-1] > 0)
         self._choices: list[tuple[int, Numbers]] = []  # parameter, logarithms [choices, kernels]
         self._grids: list[tuple[int, Any]] = []
         self._lines: list[tuple[int, Any]] = []
-        self.narrowest = math.inf  # of the kernels, as a share of their range
         factors: list[Numbers] = []
         for index, of in enumerate(distributions):
             if not hasattr(of, "mu"):
                 self._choices.append((index, _log(of.weights).T))
-            elif of.step:
+                continue
+            self.are_wide &= bool(of.sigma.min() >= _NARROW * (of.adapted_high - of.adapted_low))
+            if of.step:
                 self._grids.append((index, of))
                 self._constant = self._constant - _log_mass(*_ends(of))
             else:
@@ -65,7 +69,6 @@ class _Kernels:
         """The factors of x squared and x, with x from -1/2 to 1/2 over the range."""
         width = of.adapted_high - of.adapted_low
         mean, sigma = _within(of, of.mu), of.sigma / width
-        self.narrowest = min(self.narrowest, sigma.min())
         square, line = -0.5 / sigma**2, mean / sigma**2
         height = square * mean**2 - np.log(of.sigma * math.sqrt(2.0 * math.pi))
         self._constant = self._constant + height - _log_mass(*_ends(of))
