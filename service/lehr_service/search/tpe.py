@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ class CompleteGoodSet(TPESampler):  # type: ignore[misc]
 class Recall:
     """What follows from the finished trials of one study, until another one finishes."""
 
+    sampler: Recalling | None = None  # that it is for; made once
     finished: tuple[int, ...] = ()
     good: list[FrozenTrial] = field(default_factory=list)  # by number, as is ``bad``
     bad: list[FrozenTrial] = field(default_factory=list)
@@ -92,9 +94,11 @@ _PARTS = (
     "_compute_acquisition_func",
     "_constant_liar",
     "_get_params",
+    "_group_decomposed_search_space",
     "_n_ei_candidates",
     "_parzen_estimator_cls",
     "_parzen_estimator_parameters",
+    "_random_sampler",
     "_rng",
     "_sample",
 )
@@ -117,19 +121,29 @@ class Recalling(CompleteGoodSet):
     tells whether its parts are those known here.
     """
 
+    _group_decomposed_search_space: Any
+
     def __init__(self, recall: Recall, **options: Any) -> None:
         super().__init__(**options)
         if (density := _density()) is not None:
             self._parzen_estimator_cls = density
         self._recall = recall
         self._search_space_group: Any = None  # Optuna's, of the last relative search space
+        self._no_groups = copy.deepcopy(self._group_decomposed_search_space)
 
     @staticmethod
     @cache
     def is_possible() -> bool:
         """Whether this version of Optuna has the parts that are used here."""
         known = TPESampler()
-        return all(hasattr(known, name) for name in _PARTS)
+        return all(hasattr(known, name) for name in _PARTS) and hasattr(
+            known._random_sampler, "_rng"
+        )
+
+    def begin(self, seed: int) -> None:
+        """Become the sampler of another trial: to make one takes a sixth of a suggestion's time."""
+        for part in (self, self._random_sampler):
+            part._rng.rng.seed(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         TPESampler.before_trial(self, study, trial)
@@ -139,6 +153,7 @@ class Recalling(CompleteGoodSet):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
         if self._recall.space is None:
+            self._group_decomposed_search_space = copy.deepcopy(self._no_groups)
             found = super().infer_relative_search_space(study, trial)
             self._recall.space = found, self._search_space_group
         found, self._search_space_group = self._recall.space
