@@ -11,6 +11,7 @@ from lehr_worker.tasks.digits import digits
 from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import OutOfMemory
 
+from .conftest import tensorflow_only
 from .plain import compiled, evaluated, fitted, plain_keras, weights_of
 
 pytestmark = pytest.mark.tensorflow
@@ -180,6 +181,69 @@ def test_the_average_can_be_the_judge(trial, log):
     assert [r.learning_rate for r in seen.reports] == [0.05, 0.05, 0.025]
 
 
+@task(loss="mse", batch_size=20)
+def own_steps():
+    """Steps over raw TensorFlow, whose names are not those of the trackers, as in many examples."""
+    import tensorflow as tf
+
+    class Squeezed(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = keras.layers.Dense(64)
+            self.tracker = keras.metrics.Mean("total_loss")
+
+        @property
+        def metrics(self) -> Any:
+            return [self.tracker]
+
+        def call(self, x: Any) -> Any:
+            return self.layer(x)
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x) - y) ** 2)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            self.tracker.update_state(loss)
+            return {"loss": self.tracker.result(), "norm": tf.linalg.global_norm(gradients)}
+
+        def test_step(self, data: Any) -> Any:
+            x, y = data
+            self.tracker.update_state(tf.reduce_mean((self(x) - y) ** 2))
+            return {"loss": self.tracker.result(), "least": tf.reduce_min(self(x))}
+
+    return Squeezed()
+
+
+@own_steps.data
+def doubles() -> Data:
+    data = digits()
+    x, v = data.x_train[:64].astype("float64"), data.x_validation[:30].astype("float64")
+    return Data(x, x, v, v)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("xla", [False, True])
+def test_what_own_steps_return_is_reported_as_fit_does(xla, trial, log):
+    config = trial(MOMENTUM, task="own_steps", epochs=3)
+    seen = log()
+    Engine({"own_steps": own_steps}, xla=xla).train(config, seen.on_epoch)
+    for report, (_, metrics) in zip(seen.reports, plain_keras(own_steps, config), strict=True):
+        assert set(metrics) == {"loss", "norm", "val_loss", "val_least"}
+        assert report.metrics == pytest.approx(metrics, rel=1e-4)
+
+
+def test_a_list_of_numbers_is_no_array(trial, log):
+    @task(loss="mse")
+    def listed():
+        return keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+
+    listed.data(lambda: Data([1.0, 2.0], [1.0, 2.0], [1.0], [1.0]))
+    with pytest.raises(ValueError, match=r"the train data must be arrays, .* make arrays of lists"):
+        Engine({"listed": listed}).train(trial(task="listed"), log().on_epoch)
+
+
 def a_stream(batches: int | None = None, known: bool = True, short: bool = False):
     """A task that reads digits through tf.data, and what its train dataset was made of."""
     seeds: list[int] = []
@@ -256,6 +320,28 @@ def test_a_stream_that_ends_early_says_so(trial, log):
     streamed, _, _ = a_stream(short=True)
     with pytest.raises(ValueError, match=r"the stream ended .* its epoch's 5 batches"):
         Engine({"streamed": streamed}).train(trial(task="streamed"), log().on_epoch)
+
+
+@tensorflow_only
+def test_the_end_of_something_else_is_not_called_the_streams(trial, log):
+    import tensorflow as tf
+
+    def end(x):
+        raise StopIteration
+
+    class Ends(keras.layers.Layer):
+        def call(self, x, training=False):
+            ended = tf.numpy_function(end, [x], tf.float32) if training else x
+            return tf.ensure_shape(ended, x.shape)
+
+    @task(loss="sparse_categorical_crossentropy")
+    def ending():
+        inputs = keras.layers.Input((64,))
+        return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(Ends()(inputs)))
+
+    ending.data(digits)
+    with pytest.raises(tf.errors.OutOfRangeError):
+        Engine({"ending": ending}, xla=False).train(trial(task="ending"), log().on_epoch)
 
 
 @pytest.mark.parametrize(
