@@ -234,6 +234,52 @@ def test_what_own_steps_return_is_reported_as_fit_does(xla, trial, log):
         assert report.metrics == pytest.approx(metrics, rel=1e-4)
 
 
+@task(loss="sparse_categorical_crossentropy", batch_size=20)
+def two_optimizers():
+    """A hidden layer that an optimizer of the task's own trains."""
+    import tensorflow as tf
+
+    class Pair(keras.Model):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.own = keras.optimizers.Adam(0.003)
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tf.GradientTape() as tape:
+                prediction = self(x, training=True)
+                loss = self.compute_loss(y=y, y_pred=prediction)
+            first, last = (layer.trainable_variables for layer in self.layers[1:])
+            gradients = tape.gradient(loss, [first, last])
+            self.own.apply(gradients[0], first)
+            self.optimizer.apply([*gradients[0], *gradients[1]], [*first, *last])
+            self._loss_tracker.update_state(loss)
+            return self.compute_metrics(x, y, prediction)
+
+    inputs = keras.Input((64,))
+    hidden = keras.layers.Dense(8, activation="tanh")(inputs)
+    return Pair(inputs, keras.layers.Dense(10, activation="softmax")(hidden))
+
+
+two_optimizers.data(lambda: some_digits("none"))
+
+
+@tensorflow_only
+def test_an_optimizer_of_the_tasks_own_is_reset_and_resumed(trial, log):
+    config = trial(MOMENTUM, task="two_optimizers")
+    tasks = {"two_optimizers": two_optimizers}
+    whole, start, rest = log(), log(stop_after=1), log()
+    engine = Engine(tasks, xla=False)
+    engine.train(config, whole.on_epoch)
+    engine.train(config, start.on_epoch, checkpoint=start.checkpoint)
+    Engine(tasks, xla=False).train(config, rest.on_epoch, resume=start.checkpoints[-1])
+    assert start.facts + rest.facts == whole.facts
+    for report, (_, metrics) in zip(
+        whole.reports, plain_keras(two_optimizers, config), strict=True
+    ):
+        assert report.metrics == pytest.approx(metrics, rel=1e-4)
+
+
 def test_a_list_of_numbers_is_no_array(trial, log):
     @task(loss="mse")
     def listed():

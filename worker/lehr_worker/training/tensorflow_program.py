@@ -155,7 +155,7 @@ class TensorFlowProgram(Program):
         def update(index: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             self._optimizer.learning_rate = tf.gather(rates, index)
             self.model.reset_metrics()
-            loss = self.model.train_step(_take(samples, tf.gather(order, index)))["loss"]
+            loss = self._loss(self.model.train_step(_take(samples, tf.gather(order, index))))
             return index + 1, losses.write(index, tf.cast(loss, tf.float32))
 
         _, losses = tf.while_loop(
