@@ -184,6 +184,17 @@ def test_a_resumed_trial_equals_an_uninterrupted_one(
         assert len({r.learning_rate for r in rest.reports}) > 1
 
 
+@tensorflow_only
+def test_a_trial_that_xla_compiles_resumes(small_task, trial, log):
+    whole, start, rest = log(), log(stop_after=1), log()
+    Engine({"small": small_task}, xla=True).train(trial(), whole.on_epoch)
+    engine = Engine({"small": small_task}, xla=True)
+    engine.train(trial(), start.on_epoch, checkpoint=start.checkpoint)
+    engine.train(trial(seed=8), lambda _: True)
+    engine.train(trial(), rest.on_epoch, resume=start.checkpoints[-1])
+    assert start.facts + rest.facts == whole.facts
+
+
 def test_a_finished_trial_resumes_to_nothing(engine, trial, log):
     whole, rest = log(), log()
     engine.train(trial(), whole.on_epoch, checkpoint=whole.checkpoint)

@@ -11,6 +11,7 @@ from lehr_worker.tasks.digits import digits
 from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import OutOfMemory
 
+from .conftest import tensorflow_only
 from .plain import compiled, evaluated, fitted, plain_keras, weights_of
 
 pytestmark = pytest.mark.tensorflow
@@ -180,6 +181,115 @@ def test_the_average_can_be_the_judge(trial, log):
     assert [r.learning_rate for r in seen.reports] == [0.05, 0.05, 0.025]
 
 
+@task(loss="mse", batch_size=20)
+def own_steps():
+    """Steps over raw TensorFlow, whose names are not those of the trackers, as in many examples."""
+    import tensorflow as tf
+
+    class Squeezed(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = keras.layers.Dense(64)
+            self.tracker = keras.metrics.Mean("total_loss")
+
+        @property
+        def metrics(self) -> Any:
+            return [self.tracker]
+
+        def call(self, x: Any) -> Any:
+            return self.layer(x)
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x) - y) ** 2)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            self.tracker.update_state(loss)
+            return {"loss": self.tracker.result(), "norm": tf.linalg.global_norm(gradients)}
+
+        def test_step(self, data: Any) -> Any:
+            x, y = data
+            self.tracker.update_state(tf.reduce_mean((self(x) - y) ** 2))
+            return {"loss": self.tracker.result(), "least": tf.reduce_min(self(x))}
+
+    return Squeezed()
+
+
+@own_steps.data
+def doubles() -> Data:
+    data = digits()
+    x, v = data.x_train[:64].astype("float64"), data.x_validation[:30].astype("float64")
+    return Data(x, x, v, v)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("xla", [False, True])
+def test_what_own_steps_return_is_reported_as_fit_does(xla, trial, log):
+    config = trial(MOMENTUM, task="own_steps", epochs=3)
+    seen = log()
+    Engine({"own_steps": own_steps}, xla=xla).train(config, seen.on_epoch)
+    for report, (_, metrics) in zip(seen.reports, plain_keras(own_steps, config), strict=True):
+        assert set(metrics) == {"loss", "norm", "val_loss", "val_least"}
+        assert report.metrics == pytest.approx(metrics, rel=1e-4)
+
+
+@task(loss="sparse_categorical_crossentropy", batch_size=20)
+def two_optimizers():
+    """A hidden layer that an optimizer of the task's own trains."""
+    import tensorflow as tf
+
+    class Pair(keras.Model):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.own = keras.optimizers.Adam(0.003)
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tf.GradientTape() as tape:
+                prediction = self(x, training=True)
+                loss = self.compute_loss(y=y, y_pred=prediction)
+            first, last = (layer.trainable_variables for layer in self.layers[1:])
+            gradients = tape.gradient(loss, [first, last])
+            self.own.apply(gradients[0], first)
+            self.optimizer.apply([*gradients[0], *gradients[1]], [*first, *last])
+            self._loss_tracker.update_state(loss)
+            return self.compute_metrics(x, y, prediction)
+
+    inputs = keras.Input((64,))
+    hidden = keras.layers.Dense(8, activation="tanh")(inputs)
+    return Pair(inputs, keras.layers.Dense(10, activation="softmax")(hidden))
+
+
+two_optimizers.data(lambda: some_digits("none"))
+
+
+@tensorflow_only
+def test_an_optimizer_of_the_tasks_own_is_reset_and_resumed(trial, log):
+    config = trial(MOMENTUM, task="two_optimizers")
+    tasks = {"two_optimizers": two_optimizers}
+    whole, start, rest = log(), log(stop_after=1), log()
+    engine = Engine(tasks, xla=False)
+    engine.train(config, whole.on_epoch)
+    engine.train(config, start.on_epoch, checkpoint=start.checkpoint)
+    Engine(tasks, xla=False).train(config, rest.on_epoch, resume=start.checkpoints[-1])
+    assert start.facts + rest.facts == whole.facts
+    for report, (_, metrics) in zip(
+        whole.reports, plain_keras(two_optimizers, config), strict=True
+    ):
+        assert report.metrics == pytest.approx(metrics, rel=1e-4)
+
+
+def test_a_list_of_numbers_is_no_array(trial, log):
+    @task(loss="mse")
+    def listed():
+        return keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+
+    listed.data(lambda: Data([1.0, 2.0], [1.0, 2.0], [1.0], [1.0]))
+    with pytest.raises(ValueError, match=r"the train data must be arrays, .* make arrays of lists"):
+        Engine({"listed": listed}).train(trial(task="listed"), log().on_epoch)
+
+
 def a_stream(batches: int | None = None, known: bool = True, short: bool = False):
     """A task that reads digits through tf.data, and what its train dataset was made of."""
     seeds: list[int] = []
@@ -256,6 +366,28 @@ def test_a_stream_that_ends_early_says_so(trial, log):
     streamed, _, _ = a_stream(short=True)
     with pytest.raises(ValueError, match=r"the stream ended .* its epoch's 5 batches"):
         Engine({"streamed": streamed}).train(trial(task="streamed"), log().on_epoch)
+
+
+@tensorflow_only
+def test_the_end_of_something_else_is_not_called_the_streams(trial, log):
+    import tensorflow as tf
+
+    def end(x):
+        raise StopIteration
+
+    class Ends(keras.layers.Layer):
+        def call(self, x, training=False):
+            ended = tf.numpy_function(end, [x], tf.float32) if training else x
+            return tf.ensure_shape(ended, x.shape)
+
+    @task(loss="sparse_categorical_crossentropy")
+    def ending():
+        inputs = keras.layers.Input((64,))
+        return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(Ends()(inputs)))
+
+    ending.data(digits)
+    with pytest.raises(tf.errors.OutOfRangeError):
+        Engine({"ending": ending}, xla=False).train(trial(task="ending"), log().on_epoch)
 
 
 @pytest.mark.parametrize(

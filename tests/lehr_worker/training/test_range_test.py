@@ -8,8 +8,9 @@ import tensorflow as tf
 from lehr import range_tests
 from lehr.errors import LehrError
 from lehr.wire.range_tests import RangeTestLease
+from lehr_worker import task
 from lehr_worker.keras_engine import KerasEngine
-from lehr_worker.tasks.digits import digits_mlp
+from lehr_worker.tasks.digits import digits, digits_mlp
 from lehr_worker.training import range_test
 from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import OutOfMemory
@@ -161,6 +162,22 @@ def test_arguments_of_the_optimizer_count():
 def test_a_wrong_configuration_says_what_is_wrong(wrong, said):
     with pytest.raises(LehrError, match=f"^{said}"):
         measure(config(**wrong))
+
+
+@tensorflow_only
+def test_steps_without_a_loss_cannot_be_tested():
+    class Lossless(keras.Model):
+        def train_step(self, data):
+            return {"right": super().train_step(data)["loss"]}
+
+    @task(loss="sparse_categorical_crossentropy")
+    def lossless():
+        inputs = keras.Input((64,))
+        return Lossless(inputs, keras.layers.Dense(10, activation="softmax")(inputs))
+
+    lossless.data(digits)
+    with pytest.raises(ValueError, match="a range test needs a train_step with a loss, not right"):
+        run(config(task="lossless"), {"lossless": lossless})
 
 
 def test_a_missing_module_says_so():

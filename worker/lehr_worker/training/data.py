@@ -107,7 +107,13 @@ def _cardinality(dataset: Any) -> int:
 
 
 def _tensors(nest: Any) -> Any:
-    return keras.tree.map_structure(keras.ops.convert_to_tensor, nest)
+    return keras.tree.map_structure(_tensor, nest)
+
+
+def _tensor(array: Any) -> Any:
+    """The array on the device; NumPy's float64, say, as Keras's `fit` takes it: as float32."""
+    is_float = getattr(getattr(array, "dtype", None), "kind", None) == "f"
+    return keras.ops.convert_to_tensor(array, keras.config.floatx() if is_float else None)
 
 
 def _flat(nest: Any) -> list[Any]:
@@ -121,7 +127,13 @@ def _nbytes(tensor: Any) -> int:
 
 
 def _samples(part: str, nest: Any) -> int:
-    counts = {int(tensor.shape[0]) for tensor in _flat(nest)}
+    tensors = _flat(nest)
+    if not all(len(tensor.shape) for tensor in tensors):
+        raise ValueError(
+            f"the {part} data must be arrays, or nests of arrays, whose first axis is the sample; "
+            "make arrays of lists of numbers: numpy.array(...)"
+        )
+    counts = {int(tensor.shape[0]) for tensor in tensors}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"the {part} arrays must hold equally many samples, got {sorted(counts)}")
     return counts.pop()

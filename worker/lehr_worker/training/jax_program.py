@@ -157,7 +157,7 @@ class JaxProgram(Program):
             rows, rate = inputs
             fresh = state._replace(metrics=self._no_metrics)
             logs, after = self._train_step(fresh, _take(data, rows), rate)
-            return after, logs["loss"]
+            return after, self._loss(logs)
 
         with self._traced(live):
             losses: jax.Array = jax.lax.scan(update, state, (order, rates))[1]

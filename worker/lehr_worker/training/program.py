@@ -49,6 +49,8 @@ class Program(ABC):
             self._averaged = [v for v in self.model.variables if _is_float(v)] if averages else []
             self._averages = [_copy(variable) for variable in self._averaged]
             self._compile()
+            self._others = [v for o in _others(self.model) for v in optimizers.variables(o)]
+            self._others_at_first = [_numpy(variable) for variable in self._others]
 
     @property
     def nbytes(self) -> int:
@@ -65,6 +67,7 @@ class Program(ABC):
             _assign(self.model.variables, self._start[1])
             _assign(self._slots, self._start[2])
             _assign(self._averages, self._averaged)
+            _assign(self._others, self._others_at_first)
         self._optimizer.learning_rate = optimizer["learning_rate"]
         live.set_all(self._live_parameters, parameters)
         live.set_all(self._live_arguments, optimizer)
@@ -145,6 +148,14 @@ class Program(ABC):
     def _evaluate_averages(self) -> dict[str, float]:
         """The metrics of the validation data at the averages."""
 
+    @staticmethod
+    def _loss(returned: Mapping[str, Any]) -> Any:
+        """The loss among what a `train_step` returned. Raises ValueError if there is none."""
+        if "loss" not in returned:
+            names = ", ".join(returned)
+            raise ValueError(f"task: a range test needs a train_step with a loss, not {names} only")
+        return returned["loss"]
+
     @abstractmethod
     def _sweep(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """See `sweep`."""
@@ -154,7 +165,12 @@ class Program(ABC):
         return
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
-        groups = {"model": self.model.variables, "optimizer": self._slots, "mean": self._averages}
+        groups = {
+            "model": self.model.variables,
+            "optimizer": self._slots,
+            "mean": self._averages,
+            "other": self._others,
+        }
         for group, variables in groups.items():
             for index, variable in enumerate(variables):
                 yield f"{group}_{index}", variable
@@ -192,6 +208,12 @@ class Program(ABC):
         self._live_arguments = live.numbers(optimizer, optimizers.LIVE)
         for name, number in self._live_arguments.items():
             setattr(self._optimizer, name, number)
+
+
+def _others(model: Any) -> list[keras.Optimizer]:
+    """What a `train_step` of the task's own uses beside the optimizer that is searched."""
+    held = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
+    return [optimizer for optimizer in held if optimizer is not model.optimizer]
 
 
 def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -29,7 +30,10 @@ class TensorFlowProgram(Program):
 
     def _compile(self) -> None:
         # Metrics make their variables when first used, which must not be inside a loop.
-        self.metrics = tuple(self.model.test_step(self._data.example()))
+        tested = self.model.test_step(self._data.example())
+        self.metrics = tuple(tested)
+        self._tested = self._untracked(tested)
+        self._trained = self._untracked(self._returned_by_train_step())
         self._use_xla(self._suits_xla() if self._asked is None else self._asked)
 
     def _use_xla(self, xla: bool) -> None:
@@ -51,6 +55,8 @@ class TensorFlowProgram(Program):
         try:
             return _floats(self._epoch(feed, len(rates))(feed, rates, keeps))
         except tf.errors.OutOfRangeError:
+            if not self._data.is_stream:
+                raise
             raise ValueError(
                 f"the stream ended before its epoch's {len(rates)} batches; "
                 "set the task's Stream(updates_per_epoch=...) to what it has"
@@ -98,7 +104,7 @@ class TensorFlowProgram(Program):
                 self._average(tf.gather(keeps, index))
 
         _repeat(rates.shape[0], update)
-        return dict(self.model.get_metrics_result())
+        return self._results(self._trained)
 
     def _batch(self, feed: Any, index: tf.Tensor) -> Any:
         if isinstance(self._data, StreamData):
@@ -107,7 +113,10 @@ class TensorFlowProgram(Program):
 
     def _trace_step(self, batch: Any, rate: tf.Tensor) -> None:
         self._optimizer.learning_rate = rate
-        self.model.train_step(batch)
+        _keep(self._trained, self.model.train_step(batch))
+
+    def _test_step(self, batch: Any) -> None:
+        _keep(self._tested, self.model.test_step(batch))
 
     def _average(self, keep: tf.Tensor) -> None:
         for average, variable in zip(self._averages, self._averaged, strict=True):
@@ -117,17 +126,17 @@ class TensorFlowProgram(Program):
     def _trace_evaluation(self) -> dict[str, tf.Tensor]:
         self.model.reset_metrics()
         if isinstance(self._data, StreamData):
-            _over(self._data.validation, self.model.test_step)
-            return dict(self.model.get_metrics_result())
+            _over(self._data.validation, self._test_step)
+            return self._results(self._tested)
         batches, rest = divmod(self._data.validation_samples, EVALUATION_BATCH)
 
         def evaluate(start: tf.Tensor, size: int) -> None:
-            self.model.test_step(_take(self._data.validation, start + tf.range(size)))
+            self._test_step(_take(self._data.validation, start + tf.range(size)))
 
         _repeat(batches, lambda index: evaluate(index * EVALUATION_BATCH, EVALUATION_BATCH))
         if rest:
             evaluate(tf.constant(batches * EVALUATION_BATCH), rest)
-        return dict(self.model.get_metrics_result())
+        return self._results(self._tested)
 
     def _trace_average_evaluation(self) -> dict[str, tf.Tensor]:
         current = [tf.identity(variable.value) for variable in self._averaged]
@@ -146,7 +155,7 @@ class TensorFlowProgram(Program):
         def update(index: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             self._optimizer.learning_rate = tf.gather(rates, index)
             self.model.reset_metrics()
-            loss = self.model.train_step(_take(samples, tf.gather(order, index)))["loss"]
+            loss = self._loss(self.model.train_step(_take(samples, tf.gather(order, index))))
             return index + 1, losses.write(index, tf.cast(loss, tf.float32))
 
         _, losses = tf.while_loop(
@@ -156,6 +165,26 @@ class TensorFlowProgram(Program):
             parallel_iterations=1,
         )
         return losses.stack()
+
+    def _returned_by_train_step(self) -> Mapping[str, Any]:
+        if type(self.model).train_step is keras.Model.train_step:
+            return dict(self.model.get_metrics_result())
+        traced = _compiled(self.model.train_step, False).get_concrete_function(self._data.example())
+        return dict(traced.structured_outputs)
+
+    def _untracked(self, returned: Mapping[str, Any]) -> dict[str, tf.Variable]:
+        """Where to keep what a step of the task's own returns and no metric has under that name.
+
+        The last step's counts then, as in Keras's `fit`.
+        """
+        if set(returned) == set(self.model.get_metrics_result()):
+            return {}
+        return {name: _variable_for(value) for name, value in returned.items()}
+
+    def _results(self, untracked: Mapping[str, tf.Variable]) -> dict[str, tf.Tensor]:
+        if untracked:
+            return {name: variable.read_value() for name, variable in untracked.items()}
+        return dict(self.model.get_metrics_result())
 
     def _suits_xla(self) -> bool:
         """Whether XLA makes the model faster.
@@ -202,6 +231,16 @@ def _over(dataset: tf.data.Dataset, body: Callable[[Any], Any]) -> None:
         return (tf.cond(element.has_value(), present, lambda: tf.constant(False)),)
 
     tf.while_loop(lambda more: more, once, (tf.constant(True),), parallel_iterations=1)
+
+
+def _variable_for(value: Any) -> tf.Variable:
+    tensor = tf.convert_to_tensor(value)
+    return tf.Variable(tf.zeros(tensor.shape, tensor.dtype), trainable=False)
+
+
+def _keep(variables: Mapping[str, tf.Variable], values: Mapping[str, Any]) -> None:
+    for name, variable in variables.items():
+        variable.assign(values[name])
 
 
 def _take(nest: Any, indices: Any) -> Any:
