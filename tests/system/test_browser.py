@@ -229,8 +229,9 @@ def test_range_tests_are_shown_while_they_wait_and_when_they_are_done(
         client.complete_range_test(lease.token, RangeTestResult.model_validate({"curves": found}))
         lease = client.claim(worker.id, uuid4())
         client.fail_range_test(lease.token, Failure(outcome="error", message="no data here"))
-    for one in (me, reader(server.url, viewport=PHONE, color_scheme="dark")):
-        one.page.goto("/studies/digits/range-tests")
+    phone = reader(server.url, viewport=PHONE, color_scheme="dark")
+    phone.page.goto("/studies/digits/range-tests")
+    for one in (me, phone):  # the first has been there since the tests waited
         one.page.wait_for_selector("h2 >> text=/momentum\\s+complete/")
         one.page.wait_for_selector("text=/searched: learning rates from .* to/")
         one.page.wait_for_selector("li >> text=/valley: [0-9.e-]+ \\(.* to .*\\)/")

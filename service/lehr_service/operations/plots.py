@@ -109,14 +109,20 @@ def _curves(connection: Connection, study: Study, kind: str, view: View) -> dict
     best = trials.best(connection, study.id, goals[0].direction) if len(goals) == 1 else None
     numbers = sample(_asked(everything, view), goals[0].direction, _CURVES[kind])
     if not numbers:
-        raise SearchError("no trial has reported a step yet")
+        raise SearchError(
+            "no step was reported" if view.numbers else "no trial has reported a step yet"
+        )
     chosen = trials.numbered(connection, study.id, numbers)
     points = reports.points_of(connection, study.id, numbers)
+    if not any(value is not None for some in points.values() for _, value, _ in some):
+        raise SearchError("no value that was reported is a number")
     curves = [Curve(trial, points[trial.number]) for trial in chosen]
     if kind == "intermediate_values":
         drawn = intermediate_values(study.definition, curves)
     else:
-        drawn = learning_curves(study.definition, curves, None if best is None else best.number)
+        number = None if best is None else best.number
+        each = bool(view.numbers)
+        drawn = learning_curves(study.definition, curves, number, of_each=each)
     return drawn if view.numbers else _titled(drawn, len(chosen), len(everything), "trials")
 
 

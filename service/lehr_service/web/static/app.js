@@ -55,6 +55,7 @@ async function refresh() {
   const fresh = await fetchPage(location.href);
   for (const part of all("[data-live]")) swap(part, fresh.getElementById(part.id));
   document.body.dataset.finished = fresh.body.dataset.finished ?? "";
+  document.body.dataset.refresh = fresh.body.dataset.refresh ?? "";
   for (const element of all("#enqueue")) element.hidden = document.body.dataset.finished === "yes";
   return fresh;
 }
@@ -96,7 +97,7 @@ function follow() {
 function poll() {
   const every = Number(document.body.dataset.refresh);
   if (!every) return;
-  setInterval(() => { if (!document.hidden) refreshSoon(); }, every * 1000);
+  setInterval(() => { if (!document.hidden && document.body.dataset.refresh) refreshSoon(); }, every * 1000);
 }
 
 // Buttons and forms
