@@ -80,7 +80,7 @@ function lit(trace) {
 function themedData(data, element) {
   const dark = isDark(), narrow = element.clientWidth < 640;
   const bar = narrow
-    ? { orientation: "h", thickness: 10, x: 0.5, y: 0, yref: "container", yanchor: "bottom" }
+    ? { orientation: "h", thickness: 10, lenmode: "pixels", len: 220, x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom" }
     : { thickness: 14, lenmode: "pixels", len: 300, y: 1, yanchor: "top" };
   return data.map((given) => {
     const trace = dark ? lit(given) : given, { marker, colorbar } = trace;
