@@ -305,3 +305,28 @@ def test_a_fleet_is_told_how_many_devices_are_wanted(cli: Run, file: str) -> Non
     assert cli("worker", "wanted", "--most", "7").stdout == "7\n"
     assert cli("worker", "wanted", "--json").stdout == '{"devices": 100}\n'
     assert cli("worker", "wanted", "--task", "another").stdout == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("bogus", "lehr: no such command 'bogus'; see lehr --help"),
+        ("study bogus", "lehr study: no such command 'bogus'; see lehr study --help"),
+        ("study show", "lehr study show: missing argument 'NAME'; see"),
+        ("study list --state no", "invalid value for '--state': 'no' is not one of 'active'"),
+        ("study trials a --limit 0", "'--limit': must be greater than or equal to 1; see"),
+        ("serve --port 99999999", "--port: must be less than or equal to 65535; see"),
+    ],
+)
+def test_what_is_typed_wrongly_is_said_in_a_line(cli: Run, typed: str, said: str) -> None:
+    result = cli(*typed.split())
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_commands_without_words_print_their_help(cli: Run) -> None:
+    for typed in ([], ["study"], ["worker"], ["db"], ["token"]):
+        result = cli(*typed)
+        assert result.exit_code == 2
+        assert "Commands" in result.output
