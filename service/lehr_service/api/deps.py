@@ -169,9 +169,18 @@ async def no_unknown_query(request: Request) -> None:
 
 Here = Annotated[Server, Depends(server)]
 Who = Annotated[Principal, Depends(sender)]
-StudyName = Annotated[str, Path(), AfterValidator(_study_name)]
-TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
-WorkerId = Annotated[str, Path(), AfterValidator(_worker_id)]
+StudyName = Annotated[
+    str, Path(description="the study's name", examples=["digits"]), AfterValidator(_study_name)
+]
+TrialNumber = Annotated[
+    int, Path(ge=0, le=2**31 - 1, description="the trial's number, from 0", examples=[17])
+]
+WorkerId = Annotated[
+    str,
+    Path(description="as it was told when it registered"),
+    AfterValidator(_worker_id),
+]
+AttemptToken = Annotated[str, Path(description="the lease's token")]
 
 
 _ANYWHERE = (401, 403, 422, 429, 431, 503)
