@@ -102,7 +102,7 @@ async function draw(element) {
   try {
     figure = await call("GET", element.dataset.plot);
   } catch (error) {
-    element.replaceChildren(make("p", { class: "error" }, error.message));
+    if (!element.dataset.drawn) element.replaceChildren(make("p", { class: "error" }, error.message));
     return;
   }
   await paint(element, figure);
