@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lehr.client import Client
-from lehr.errors import LehrError, ServerUnreachable, Unauthorized
+from lehr.errors import LehrError, ServerUnreachable
 
 Server = Annotated[
     str | None,
@@ -31,7 +31,7 @@ Token = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the server sends it.")]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.")]
 
-_NO_TOKEN = 401
+_START = "; start one with: lehr serve; or say where it is: --server URL, or LEHR_SERVER"
 
 
 @contextmanager
@@ -49,16 +49,9 @@ def explained() -> Iterator[None]:
     try:
         yield
     except LehrError as error:
-        typer.secho(f"{error}{_hint(error)}", err=True, fg=typer.colors.RED)
+        do = _START if isinstance(error, ServerUnreachable) else ""
+        typer.secho(f"{error}{do}", err=True, fg=typer.colors.RED)
         raise typer.Exit(1) from error
-
-
-def _hint(error: LehrError) -> str:
-    if isinstance(error, ServerUnreachable):
-        return "; start one with: lehr serve; or say where it is: --server URL, or LEHR_SERVER"
-    if isinstance(error, Unauthorized) and error.status == _NO_TOKEN:
-        return " (give --token, or set LEHR_TOKEN)"
-    return ""
 
 
 @contextmanager
