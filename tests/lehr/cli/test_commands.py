@@ -13,6 +13,7 @@ import click
 import pytest
 import typer
 from click.testing import Result
+from typer.testing import CliRunner
 
 from lehr import Client
 from lehr.cli import app
@@ -330,3 +331,20 @@ def test_commands_without_words_print_their_help(cli: Run) -> None:
         result = cli(*typed)
         assert result.exit_code == 2
         assert "Commands" in result.output
+
+
+def test_a_shell_completes_commands_and_names_of_studies(
+    server: str, client: Client, definition: dict[str, Any]
+) -> None:
+    for name in ("first", "fifth", "second"):
+        client.create_study(definition | {"name": name})
+
+    def offered(words: str, at: str = server) -> set[str]:
+        typed = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        env = {"_LEHR_COMPLETE": "complete_bash", "LEHR_SERVER": at, **typed}
+        return set(CliRunner().invoke(app, [], prog_name="lehr", env=env).stdout.split())
+
+    assert offered("lehr st") == {"study"}
+    assert {"watch", "why-pruned"} == offered("lehr study w")
+    assert offered("lehr study show fi") == {"first", "fifth"}
+    assert offered("lehr study show fi", at=NOBODY) == set()
