@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel
 from sqlalchemy import Connection
 from starlette.types import Scope
 
-from lehr.wire.base import one_of
+from lehr.wire.base import all_of
 from lehr.wire.errors import ErrorAnswer
 from lehr.wire.workers import HeartbeatAnswer
 from lehr_service.api.cached import Cached
@@ -162,7 +162,7 @@ async def no_unknown_query(request: Request) -> None:
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     unknown = sorted(request.query_params.keys() - known)
     if unknown:
-        takes = f"known are {one_of(sorted(known))}" if known else "there are none here"
+        takes = f"known are {all_of(sorted(known))}" if known else "there are none here"
         message = f"unknown query parameter; {takes}"
         raise Invalid(f"not valid: {', '.join(unknown)}", [((n,), message) for n in unknown])
 

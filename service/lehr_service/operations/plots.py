@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection
 
-from lehr.wire.base import one_of
+from lehr.wire.base import all_of
 from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, pareto_front
@@ -88,7 +88,7 @@ def _goal(study: Study, view: View) -> int:
     if view.metric is None:
         return 0
     if view.metric not in metrics:
-        message = f"the study has no objective {view.metric!r:.80}; known are {one_of(metrics)}"
+        message = f"the study has no objective {view.metric!r:.80}; known are {all_of(metrics)}"
         raise Invalid("not valid: metric", [(("metric",), message)])
     return metrics.index(view.metric)
 
@@ -181,7 +181,7 @@ def _check_params(study: Study, view: View) -> None:
     known = shown_params(study.definition)
     for name in view.params:
         if name not in known:
-            message = f"no parameter is named {name!r:.80}; known are {one_of(known) or 'none'}"
+            message = f"no parameter is named {name!r:.80}; known are {all_of(known) or 'none'}"
             raise Invalid("not valid: params", [(("params",), message)])
 
 

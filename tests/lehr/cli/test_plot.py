@@ -147,7 +147,7 @@ def test_one_of_several_objectives_is_drawn(studies, cli, tmp_path):
     assert drawn.exit_code == 0, drawn.stderr
     assert sorted(json.loads(file.read_text())["data"][0]["y"]) == [10, 20, 30]
     wrong = cli("study", "plot", SEVERAL, "history", "--metric", "no", "-o", str(file))
-    assert (wrong.exit_code, "known are accuracy or size" in wrong.stderr) == (1, True)
+    assert (wrong.exit_code, "known are accuracy and size" in wrong.stderr) == (1, True)
 
 
 def test_a_figure_is_json_for_plotly(studies, client, cli, tmp_path):
