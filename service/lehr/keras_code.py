@@ -15,10 +15,12 @@ _PROGRAM = '''\
 """Trial {number} of study {study}: {reached}.
 
 Trains the configuration again in plain Keras, with the same initial weights and the same order of
-samples, and prints what it reaches. Needs: pip install 'lehr[worker]'
+samples, and prints what it reaches. Needs: pip install 'lehr[worker]'. A task of your own is found
+in the modules that are named behind the program: python FILE my_package.my_tasks
 """
 
 import random
+import sys
 
 import keras
 import numpy as np
@@ -28,9 +30,10 @@ from lehr_worker.tasks.registry import load
 from lehr_worker.training.data import prepared, sample_weights
 
 EPOCHS, SEED = {epochs}, {seed}
-MODULES = []  # modules with tasks of your own, as given to `lehr work --tasks`
 
-task = load(MODULES)[{task!r}]
+task = load(sys.argv[1:]).get({task!r})
+if task is None:
+    sys.exit("name the module that has the task {task}: python FILE my_package.my_tasks")
 parameters = task.complete({parameters})
 data = task.load_data(parameters)
 source = prepared(data)

@@ -147,7 +147,9 @@ class Malformed(ServiceError):
 class Unauthorized(ServiceError):
     status, code = 401, "unauthorized"
 
-    def __init__(self, message: str = "send a valid token: Authorization: Bearer TOKEN") -> None:
+    NEEDED = "a valid token is needed: set LEHR_TOKEN, or send Authorization: Bearer TOKEN"
+
+    def __init__(self, message: str = NEEDED) -> None:
         super().__init__(message)
 
 

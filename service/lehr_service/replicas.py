@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ def serve(settings: Settings) -> None:
     prepare(settings)
     check_reach(settings)
     if settings.replicas == 1:
+        _listening(settings).close()  # better a sentence now than uvicorn's error in its log
         run(settings)
         return
     Supervisor(settings).run()
@@ -89,10 +91,13 @@ class Supervisor:
 
 
 def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), backlog=2048)
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
-        raise SystemExit(f"cannot listen on {settings.host}:{settings.port}: {error}") from error
+        where, why = f"{settings.host}:{settings.port}", os.strerror(error.errno or 0).lower()
+        do = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+        raise SystemExit(f"cannot listen on {where}: {why}{do}") from error
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:

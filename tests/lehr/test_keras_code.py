@@ -1,6 +1,9 @@
 """A trial as a program: it is Python, and its optimizer is one that Keras makes."""
 
 import ast
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +11,7 @@ from lehr.keras_code import keras_code
 from lehr.wire.optimizers import OPTIMIZERS
 from lehr.wire.studies import StudyDefinition
 from lehr.wire.trials import Trial
+from lehr_worker.tasks import digits
 
 
 def program(optimizer, params, schedule=None, goals=None, **ended):
@@ -72,3 +76,20 @@ def test_it_says_what_the_trial_reached():
     goals = [{"metric": name, "direction": "minimize"} for name in ("val_loss", "size")]
     both = first_line(goals=goals, value=None, values=[0.5, 10.0])
     assert both == '"""Trial 3 of study study: val_loss 0.5, size 10.0.'
+
+
+@pytest.mark.tensorflow
+def test_a_task_of_ones_own_is_found_in_the_module_that_is_named(tmp_path):
+    source = Path(digits.__file__).read_text().replace("digits_mlp", "mine")
+    (tmp_path / "my_tasks.py").write_text(source)
+    code = program("sgd", {"schedule": "constant"}).replace("digits_mlp", "mine")
+
+    def run(*modules):
+        command = [sys.executable, "-c", code, *modules]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    refused = run()
+    assert refused.returncode == 1
+    said = "name the module that has the task mine: python FILE my_package.my_tasks"
+    assert refused.stderr.splitlines()[-1] == said
+    assert "val_loss: " in run("my_tasks").stdout

@@ -137,7 +137,7 @@ def test_a_misspelt_query_is_refused(server):
     assert answer.json()["error"]["fields"] == [
         {
             "path": "sate",
-            "message": "unknown query parameter; known are after, limit or state",
+            "message": "unknown query parameter; known are after, limit and state",
         }
     ]
 

@@ -5,6 +5,8 @@ import re
 import httpx
 import pytest
 
+from lehr_service.web import render
+
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 TABS = (
     *("history", "curves", "intermediate", "parallel", "slice", "contour", "importances", "edf"),
@@ -253,4 +255,60 @@ def test_a_study_says_what_pruning_saved(http, create, simulated):
     assert "by pruning" not in text_of(http.get("/studies/study", headers=HTML))
     worker = simulated(http)
     worker.report(worker.claim(), 0, 0.1)
-    assert "3 epochs (75%) by pruning 1 trials" in text_of(http.get("/studies/study", headers=HTML))
+    assert "3 epochs (75%) by pruning 1 trial<" in text_of(http.get("/studies/study", headers=HTML))
+
+
+def test_a_worker_that_tests_learning_rates_is_said_to_do_so(http, create, simulated):
+    tested = {"learning_rate": {"range_test": {}}}
+    create(http, search_space={"optimizer": {"sgd": tested}})
+    http.post("/v1/studies/study/trials", json={"params": {}})
+    assert simulated(http, abilities=["range_test"]).claim()["optimizer"]["name"] == "sgd"
+    page = text_of(http.get("/workers"))
+    assert '<a href="/studies/study/range-tests">study range test of sgd</a>' in page
+    assert "study trial" not in page
+    page = text_of(http.get("/studies/study"))
+    assert 'No trial is running: <a href="/studies/study/range-tests">range tests</a>' in page
+
+
+def test_who_may_only_read_is_shown_no_button_that_writes(serve, create, simulated):
+    server = serve()
+    create(server.http)
+    simulated(server.http).claim()
+    tokens = {}
+    for role in ("admin", "researcher", "viewer"):
+        wanted = {"name": role, "role": role}
+        tokens[role] = server.http.post("/v1/tokens", json=wanted).json()["token"]
+        server.http.headers["Authorization"] = f"Bearer {tokens['admin']}"
+
+    def offered(role):
+        bearer = {"Authorization": f"Bearer {tokens[role]}"}
+        urls = ("/", "/workers", "/studies/study", "/studies/study/trials/0")
+        pages = "".join(text_of(server.http.get(url, headers=bearer)) for url in urls)
+        found = re.findall(r'data-(?:post|enqueue)="([^"]+)"|(?:button.*)href="(/new)"', pages)
+        return {(one or other).rpartition("/")[2] for one, other in found} - {"sign-out"}
+
+    written = {"new", "pause", "stop", "cancel", "trials"}
+    assert offered("viewer") == set()
+    assert offered("researcher") == written
+    assert offered("admin") == written | {"drain"}
+
+
+def test_labels_are_shown_and_escaped(http, create):
+    create(http, labels={"team": "<i>ours</i>"})
+    assert "&lt;i&gt;ours&lt;/i&gt;" in text_of(http.get("/studies/study"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (0.043, "0.04 s"), (7.26, "7.3 s"), (61, "1 min 1 s"), (7380, "2 h 3 min")],
+)
+def test_times_have_their_unit(seconds, text):
+    assert render.seconds(seconds) == text
+
+
+def test_one_is_not_several():
+    assert [render.counted(n, "trial") for n in (0, 1, 2000)] == [
+        "0 trials",
+        "1 trial",
+        "2,000 trials",
+    ]

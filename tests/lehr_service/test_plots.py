@@ -11,7 +11,10 @@ from typing import get_args
 import plotly.graph_objects as go
 import pytest
 
+from lehr.wire.trials import Outcome
+from lehr_service.domain.attempt import Attempt
 from lehr_service.figures.curves import thinned
+from lehr_service.figures.timeline import timeline
 from lehr_service.operations.plots import Kind
 
 KINDS = get_args(Kind)
@@ -144,7 +147,14 @@ def test_learning_curves_stand_beside_their_learning_rates(eventful):
     two = plot(eventful, "learning_curves", trials="1,3")
     assert {d.meta["trial"] for d in two.data if d.meta} == {1, 3}
     named = {d.name for d in two.data if d.showlegend is not False}
-    assert named == {trials[number]["params"]["schedule"] for number in (1, 3)}, "no other"
+    each = {f"{n} ({trials[n]['params']['schedule']})" for n in (1, 3)}
+    assert named == each, "those asked for are told apart, whatever their schedules"
+    colours = {d.meta["trial"]: d.line.color for d in two.data if d.meta}
+    assert colours[1] != colours[3]
+    assert two.layout.legend.title.text == "trial"
+    failed, diverged = (t["number"] for t in trials if t["state"] == "fail")
+    assert message(plot(eventful, "learning_curves", trials=failed)) == "no step was reported"
+    assert "a number" in message(plot(eventful, "learning_curves", trials=diverged))
 
 
 def test_curves_say_whose_weights_they_are_of(http, create, simulated):
@@ -169,6 +179,18 @@ def test_the_timeline_has_a_bar_for_every_attempt(eventful):
     assert bars["error"] == [12]
     assert bars["diverged"] == [13]
     assert sum(map(len, bars.values())) == 15
+
+
+def test_bars_of_a_timeline_are_seen_however_short_and_outcomes_told_apart():
+    spans = {"complete": (0, 900), "error": (900, 900.5), "out_of_memory": (900.5, 1000)}
+    attempts = [
+        Attempt(outcome, 1, 0, 1, "w", Outcome(outcome), begin, finished_at=end)
+        for outcome, (begin, end) in spans.items()
+    ]
+    bars = {bar["name"]: bar["marker"] for bar in timeline(attempts, {}, 1000.0)["data"]}
+    assert bars["complete"]["line"]["color"] == ["white"], "neighbours are told apart"
+    assert bars["error"]["line"]["color"] == [bars["error"]["color"]]
+    assert len({marker["color"] for marker in bars.values()}) == 3
 
 
 def test_a_colour_is_the_same_trial_in_every_slice_and_is_seen_on_any_page(eventful):

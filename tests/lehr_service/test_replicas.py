@@ -1,15 +1,15 @@
 """Servers of one database: who waits at one hears what happens at another; back pressure."""
 
-import asyncio
+import socket
 import threading
 
-import httpx
 import pytest
 import uvicorn
 
 from lehr_service import app
 from lehr_service.api import changes
 from lehr_service.replicas import Supervisor
+from lehr_service.replicas import serve as run
 from lehr_service.settings import Settings
 
 
@@ -79,18 +79,16 @@ def test_sqlite_has_one_server_process(tmp_path):
         Settings(database_url="postgresql://x/y", replicas=2, port=0)
 
 
-def test_a_port_that_is_taken_is_said(postgres):
-    with httpx.Client(), asyncio.Runner() as runner:
-        server = runner.run(_listener())
-        port = server.sockets[0].getsockname()[1]
-        settings = Settings(database_url=postgres(), replicas=2, port=port)
-        with pytest.raises(SystemExit, match="cannot listen on"):
-            Supervisor(settings).run()
-        server.close()
+TAKEN = "cannot listen on 127.0.0.1:.*: address already in use; choose another with --port"
 
 
-async def _listener():
-    return await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+def test_a_port_that_is_taken_is_said(tmp_path, postgres):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=TAKEN):
+            run(Settings(home=tmp_path, port=port))
+        with pytest.raises(SystemExit, match=TAKEN):
+            Supervisor(Settings(database_url=postgres(), replicas=2, port=port)).run()
 
 
 def test_the_server_runs_on_uvloop_and_httptools(monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lehr import Client
+from lehr.definitions import read_definition
 from lehr.range_tests import growing_rates
 from lehr.wire.range_tests import RangeTestResult
 from lehr.wire.workers import Failure, Registration
@@ -229,8 +230,9 @@ def test_range_tests_are_shown_while_they_wait_and_when_they_are_done(
         client.complete_range_test(lease.token, RangeTestResult.model_validate({"curves": found}))
         lease = client.claim(worker.id, uuid4())
         client.fail_range_test(lease.token, Failure(outcome="error", message="no data here"))
-    for one in (me, reader(server.url, viewport=PHONE, color_scheme="dark")):
-        one.page.goto("/studies/digits/range-tests")
+    phone = reader(server.url, viewport=PHONE, color_scheme="dark")
+    phone.page.goto("/studies/digits/range-tests")
+    for one in (me, phone):  # the first has been there since the tests waited
         one.page.wait_for_selector("h2 >> text=/momentum\\s+complete/")
         one.page.wait_for_selector("text=/searched: learning rates from .* to/")
         one.page.wait_for_selector("li >> text=/valley: [0-9.e-]+ \\(.* to .*\\)/")
@@ -243,6 +245,26 @@ def test_range_tests_are_shown_while_they_wait_and_when_they_are_done(
         one.fits()
         one.accessible()
         assert not one.complaints
+
+
+def test_a_page_says_that_the_server_does_not_answer_and_goes_on_when_it_does(
+    serve: Any, reader: Callable[..., Reader]
+) -> None:
+    server = serve()
+    me = reader(server.url)
+    me.page.goto("/")
+    me.context.set_offline(True)
+    me.page.wait_for_selector("#stale:visible")
+    me.accessible()
+    me.context.set_offline(False)
+    me.page.wait_for_selector("#stale", state="hidden")
+    with Client(server.url) as client:
+        client.create_study(read_definition(STUDY, "the study"))
+    me.page.wait_for_selector("#live-studies >> text=digits")
+    me.page.goto("/studies/digits")
+    me.context.set_offline(True)
+    me.page.click("#pause")
+    me.page.wait_for_selector("#message >> text=the server does not answer")
 
 
 def test_one_signs_in_and_tabs_work_with_the_keyboard(

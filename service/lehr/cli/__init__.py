@@ -11,10 +11,12 @@ from lehr.cli import db, study, study_range_tests, token, worker
 from lehr.cli.doctor import doctor
 from lehr.cli.range_test import range_test
 from lehr.cli.serve import serve
+from lehr.cli.usage import Commands
 from lehr.cli.work import work
 
 app = typer.Typer(
     name="lehr",
+    cls=Commands,
     help="Search for the optimizer, the initial learning rate and the decay schedule.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Annotated
 
 import typer
 
 from lehr.client import Client
-from lehr.errors import LehrError, ServerUnreachable, Unauthorized
+from lehr.errors import LehrError, ServerUnreachable
 
 Server = Annotated[
     str | None,
@@ -29,9 +30,22 @@ Token = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the server sends it.")]
-StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.")]
 
-_NO_TOKEN = 401
+_COMPLETED = 200  # the latest studies, that a shell may offer
+_START = "; start one with: lehr serve; or say where it is: --server URL, or LEHR_SERVER"
+
+
+def _named_so_far(incomplete: str) -> list[str]:
+    """Names of studies for the shell to complete; none where no server answers at once."""
+    with suppress(LehrError), Client(timeout=2.0, retry_seconds=0.0) as client:
+        latest = islice(client.studies(), _COMPLETED)
+        return [study.name for study in latest if study.name.startswith(incomplete)]
+    return []
+
+
+StudyName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The study's name.", autocompletion=_named_so_far)
+]
 
 
 @contextmanager
@@ -49,16 +63,9 @@ def explained() -> Iterator[None]:
     try:
         yield
     except LehrError as error:
-        typer.secho(f"{error}{_hint(error)}", err=True, fg=typer.colors.RED)
+        do = _START if isinstance(error, ServerUnreachable) else ""
+        typer.secho(f"{error}{do}", err=True, fg=typer.colors.RED)
         raise typer.Exit(1) from error
-
-
-def _hint(error: LehrError) -> str:
-    if isinstance(error, ServerUnreachable):
-        return "; start one with: lehr serve; or say where it is: --server URL, or LEHR_SERVER"
-    if isinstance(error, Unauthorized) and error.status == _NO_TOKEN:
-        return " (give --token, or set LEHR_TOKEN)"
-    return ""
 
 
 @contextmanager

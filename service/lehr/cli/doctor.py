@@ -16,6 +16,7 @@ from typing import Literal
 
 import typer
 
+from lehr.cli import render
 from lehr.cli.connect import AsJson, Server, Token
 from lehr.client import Client
 from lehr.errors import LehrError, ServerUnreachable, Unauthorized
@@ -123,7 +124,9 @@ def _workers(workers: list[Worker]) -> Iterator[Finding]:
         do = "start one on each machine that trains: lehr work"
         yield Finding("workers", "note", "none is here, so no trial runs", do)
     for worker in workers:
-        running = f"{len(worker.running)} trials running" if worker.running else "idle"
+        running = (
+            f"runs {', '.join(map(render.running, worker.running))}" if worker.running else "idle"
+        )
         other = worker.versions.get("lehr", version("lehr"))
         if other == version("lehr"):
             yield Finding(f"worker {worker.name}", "ok", f"{worker.state}, {running}")

@@ -36,6 +36,7 @@ class File(StrEnum):
     OPTUNA = "optuna"
 
 
+_STANDARD_OUTPUT = Path("-")
 _ENDINGS = {File.CSV: "csv", File.JSON: "json", File.OPTUNA: "db"}
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")]
@@ -112,7 +113,11 @@ def export(
     ] = File.CSV,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; by default NAME.csv, .json or .db."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file, by default NAME.csv, .json or .db; - is standard output.",
+        ),
     ] = None,
     as_json: AsJson = False,
     server: Server = None,
@@ -124,12 +129,16 @@ def export(
     """
     file = output or Path(f"{name}.{_ENDINGS[form]}")
     with connected(server, token) as client, render.busy(f"exporting {name}"):
-        write_bytes(client.export(name, form), file)
+        content = client.export(name, form)
+        if file == _STANDARD_OUTPUT:
+            typer.echo(content, nl=False)
+            return
+        write_bytes(content, file)
     say_written(file, as_json)
 
 
 def write_text(text: str, output: Path | None) -> None:
-    if output is None:
+    if output is None or output == _STANDARD_OUTPUT:
         typer.echo(text, nl=False)
         return
     write_bytes(text.encode(), output)

@@ -46,6 +46,9 @@ def plot(
     params: Annotated[
         str | None, typer.Option(help="Parameters to show, such as learning_rate,optimizer.")
     ] = None,
+    trials: Annotated[
+        str | None, typer.Option(help="Numbers of the trials to show, such as 3,14.")
+    ] = None,
     metric: Annotated[
         str | None, typer.Option(help="Of several objectives the one to show; else the first.")
     ] = None,
@@ -61,8 +64,11 @@ def plot(
     if ending not in _ENDINGS:
         said = f"{ending or 'no ending'} is none of {', '.join(_ENDINGS)}"
         raise typer.BadParameter(f"cannot write {output}: {said}", param_hint="--output")
+    numbers = _numbers(trials)
     with connected(server, token) as client, render.busy(f"drawing {kind} of {name}"):
-        figure = client.plot(name, kind, params=(params or "").split(","), metric=metric)
+        figure = client.plot(
+            name, kind, params=(params or "").split(","), trials=numbers, metric=metric
+        )
         title = f"{name}: {kind.replace('_', ' ')}"
         if ending == ".json":
             write_bytes(json.dumps(figure).encode(), output)
@@ -74,6 +80,14 @@ def plot(
         else:
             write_bytes(_picture(client, dressed(figure, title), ending.lstrip(".")), output)
     say_written(output, as_json)
+
+
+def _numbers(text: str | None) -> list[int]:
+    parts = [part for part in (text or "").split(",") if part]
+    if not all(part.isdecimal() for part in parts):
+        said = "give numbers of trials with commas between, such as 3,14"
+        raise typer.BadParameter(said, param_hint="--trials")
+    return list(map(int, parts))
 
 
 def dressed(figure: dict[str, Any], title: str = "") -> dict[str, Any]:

@@ -40,6 +40,9 @@ _COLOURS = {
     "cancelled": "magenta",
 }
 _BARS = "▁▂▃▄▅▆▇█"
+_WIDE = 110  # columns of a terminal that has room for what is rarely asked for
+_NUMBERS = ("trial", "value", "steps", "attempts", "running", "finished", "best")
+_WRAPPED = ("name", "task", "reason", "parameters", "tasks", "running here", "note", "worker")
 
 
 def console() -> Console:
@@ -58,6 +61,11 @@ def print_json(shown: BaseModel | Iterable[BaseModel]) -> None:
 
 def number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts: 1 trial, 2 trials."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def values(trial: Trial) -> str:
@@ -119,20 +127,22 @@ def counts(counted: Counts) -> Text:
 
 
 def studies_table(studies: Iterable[Study]) -> Table:
-    shown = table("name", "state", "task", "finished", "running", "best", "age", "reason")
-    for study in studies:
-        limit = study.definition.limits.max_trials
-        shown.add_row(
-            study.name,
-            state(study.state),
-            study.definition.task,
-            f"{finished(study)}/{limit}" if limit else str(finished(study)),
-            str(study.counts.running),
-            values(study.best) if study.best else "",
-            duration(study.created_at, None),
-            reason(study),
-        )
-    return shown
+    every = ("name", "state", "task", "finished", "running", "best", "age", "reason")
+    return rows(table(*columns(every, in_wide=("task", "age"))), map(_study_row, studies))
+
+
+def _study_row(study: Study) -> dict[str, RenderableType]:
+    limit = study.definition.limits.max_trials
+    return {
+        "name": study.name,
+        "state": state(study.state),
+        "task": study.definition.task,
+        "finished": f"{finished(study)}/{limit}" if limit else str(finished(study)),
+        "running": str(study.counts.running),
+        "best": values(study.best) if study.best else "",
+        "age": duration(study.created_at, None),
+        "reason": reason(study),
+    }
 
 
 def finished(study: Study) -> int:
@@ -141,20 +151,23 @@ def finished(study: Study) -> int:
 
 
 def trials_table(trials: Iterable[Trial], title: str | None = None) -> Table:
-    shown = table("trial", "state", "value", "steps", "attempts", "worker", "took", "parameters")
+    every = ("trial", "state", "value", "steps", "attempts", "worker", "took", "parameters")
+    shown = table(*columns(every, in_wide=("attempts", "worker")))
     shown.title = title
-    for trial in trials:
-        shown.add_row(
-            str(trial.number),
-            _state_and_reason(trial),
-            values(trial),
-            str(trial.steps),
-            str(trial.attempts),
-            trial.worker or "",
-            duration(trial.started_at, trial.finished_at),
-            params(trial.params),
-        )
-    return shown
+    return rows(shown, map(_trial_row, trials))
+
+
+def _trial_row(trial: Trial) -> dict[str, RenderableType]:
+    return {
+        "trial": str(trial.number),
+        "state": _state_and_reason(trial),
+        "value": values(trial),
+        "steps": str(trial.steps),
+        "attempts": str(trial.attempts),
+        "worker": trial.worker or "",
+        "took": duration(trial.started_at, trial.finished_at),
+        "parameters": params(trial.params),
+    }
 
 
 def _state_and_reason(trial: Trial) -> Text:
@@ -163,24 +176,30 @@ def _state_and_reason(trial: Trial) -> Text:
 
 
 def workers_table(workers: Iterable[Worker]) -> Table:
-    shown = table("name", "state", "running", "devices", "tasks", "heard", "id")
-    for worker in workers:
-        shown.add_row(
-            worker.name,
-            state(worker.state),
-            ", ".join(map(_running, worker.running)),
-            ", ".join(map(_device, worker.devices)),
-            ", ".join(worker.tasks),
-            f"{duration(worker.heard_at, None)} ago",
-            worker.id,
-        )
-    return shown
+    every = ("name", "state", "running", "devices", "tasks", "heard", "id")
+    return rows(table(*columns(every, in_wide=("id",))), map(_worker_row, workers))
 
 
-def _running(attempt: WorkerAttempt) -> str:
+def _worker_row(worker: Worker) -> dict[str, RenderableType]:
+    return {
+        "name": worker.name,
+        "state": state(worker.state),
+        "running": ", ".join(map(running, worker.running)),
+        "devices": ", ".join(map(_device, worker.devices)),
+        "tasks": ", ".join(worker.tasks),
+        "heard": f"{duration(worker.heard_at, None)} ago",
+        "id": worker.id,
+    }
+
+
+def running(attempt: WorkerAttempt) -> str:
+    return f"{attempt.study}/{what(attempt)}"
+
+
+def what(attempt: WorkerAttempt) -> str:
+    """The trial's number, or that it is a range test."""
     tested = attempt.range_test
-    what = attempt.trial if tested is None else f"range test of {tested}"
-    return f"{attempt.study}/{what}"
+    return str(attempt.trial) if tested is None else f"range test of {tested}"
 
 
 def _device(device: Any) -> str:
@@ -195,7 +214,10 @@ def study_sheet(study: Study) -> Table:
         ("state", state_and_reason(study)),
         ("task", definition.task),
         *(("objective", _goal(goal)) for goal in definition.goals),
-        ("training", f"{definition.training.epochs} epochs, seed {definition.training.seed}"),
+        (
+            "training",
+            f"{counted(definition.training.epochs, 'epoch')}, seed {definition.training.seed}",
+        ),
         ("sampler", params(definition.sampler)),
         ("pruner", params(definition.pruner)),
         ("limits", _limits(definition.limits)),
@@ -250,8 +272,8 @@ def trial_sheet(trial: TrialDetails) -> Table:
 def saved(pruning: Pruning) -> str:
     """What pruning has saved, and what it may have missed, in one sentence."""
     gain = (
-        f"{pruning.epochs_saved} epochs ({pruning.share_saved:.0%}) by pruning "
-        f"{pruning.pruned} trials"
+        f"{counted(pruning.epochs_saved, 'epoch')} ({pruning.share_saved:.0%}) by pruning "
+        f"{counted(pruning.pruned, 'trial')}"
     )
     if pruning.missed is None:
         return gain
@@ -290,8 +312,26 @@ def _limits(limits: Limits) -> str:
 
 
 def table(*columns: str) -> Table:
-    shown = Table(box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False)
     for name in columns:
-        right = name in ("trial", "value", "steps", "attempts", "running", "finished", "best")
-        shown.add_column(name, justify="right" if right else "left", overflow="fold")
+        wrapped = name in _WRAPPED
+        shown.add_column(
+            name,
+            justify="right" if name in _NUMBERS else "left",
+            overflow="fold" if wrapped else "ellipsis",  # half a number would be another one
+            no_wrap=not wrapped,
+        )
     return shown
+
+
+def rows(shown: Table, found: Iterable[Mapping[str, RenderableType]]) -> Table:
+    """A table with a row for each of what was found, its columns those of the table."""
+    for row in found:
+        shown.add_row(*(row[str(column.header)] for column in shown.columns))
+    return shown
+
+
+def columns(always: Sequence[str], in_wide: Sequence[str]) -> list[str]:
+    """Those of the columns for which the terminal has room, in their order."""
+    wide = console().width >= _WIDE
+    return [name for name in always if wide or name not in in_wide]

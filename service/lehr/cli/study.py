@@ -226,7 +226,8 @@ def delete(
     with connected(server, token) as client:
         if not (yes or as_json):
             study = client.study(name)
-            typer.confirm(f"delete study {name} with {study.counts.total} trials?", abort=True)
+            has = render.counted(study.counts.total, "trial")
+            typer.confirm(f"delete study {name} with {has}?", abort=True)
         client.delete_study(name)
         typer.echo(json.dumps({"deleted": name}) if as_json else f"study {name} is deleted")
 

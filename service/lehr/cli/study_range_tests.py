@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 
 from lehr.cli import render
@@ -47,20 +48,23 @@ def range_tests(
 
 
 def _table(tests: Sequence[RangeTest]) -> Table:
-    shown = render.table("optimizer", "state", "attempts", "worker", "search", *RULES, "note")
-    for test in tests:
-        means = [test.suggestions[rule].mean if test.suggestions else None for rule in RULES]
-        reused = f"measured by study {test.reused_from}" if test.reused_from else ""
-        shown.add_row(
-            test.optimizer,
-            render.state(test.state),
-            str(test.attempts),
-            test.worker or "",
-            f"{test.bounds.low:.2g} to {test.bounds.high:.2g}" if test.bounds else "",
-            *("" if mean is None else f"{mean:.2g}" for mean in means),
-            "; ".join(filter(None, (reused, test.message))),
-        )
-    return shown
+    every = ("optimizer", "state", "attempts", "worker", "search", *RULES, "note")
+    shown = render.table(*render.columns(every, in_wide=("attempts", "worker")))
+    return render.rows(shown, map(_row, tests))
+
+
+def _row(test: RangeTest) -> dict[str, RenderableType]:
+    reused = f"measured by study {test.reused_from}" if test.reused_from else ""
+    found = test.suggestions or {}
+    return {
+        "optimizer": test.optimizer,
+        "state": render.state(test.state),
+        "attempts": str(test.attempts),
+        "worker": test.worker or "",
+        "search": f"{test.bounds.low:.2g} to {test.bounds.high:.2g}" if test.bounds else "",
+        **{rule: f"{found[rule].mean:.2g}" if found else "" for rule in RULES},
+        "note": "; ".join(filter(None, (reused, test.message))),
+    }
 
 
 def _drawn(study: str, tests: Sequence[RangeTest]) -> list[RangePicture]:

@@ -29,7 +29,7 @@ SHOWN_BEST = 10
 _KINDS = {ReportEvent: "report", Trial: "trial", Study: "study"}
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
-_WORKERS_SECONDS = 3.0
+_WORKERS_SECONDS = 1.0
 
 
 def watch_study(client: Client, name: str) -> Study | None:
@@ -156,7 +156,7 @@ def _line(trial: Trial) -> str:
         f"trial {trial.number} {trial.state}",
         f"({trial.reason})" if trial.reason else "",
         f"value {render.values(trial)}" if render.values(trial) else "",
-        f"{trial.steps} steps",
+        render.counted(trial.steps, "step"),
         took and f"in {took}",
         render.params(trial.params),
     ]
@@ -211,31 +211,33 @@ def _bar(done: int, total: int, unit: str) -> Table:
 def _running(watch: Watch) -> Table | Text:
     if not watch.running:
         return Text("no trial is running", style="dim")
-    epochs = watch.known().definition.training.epochs
-    table = render.table(
-        "trial", "steps", "value", "curve", "learning rate", "worker", "parameters"
-    )
-    for number in watch.shown():
-        trial, curve = watch.running[number], watch.curves.get(number, [])
-        last = curve[-1] if curve else None
-        table.add_row(
-            str(number),
-            f"{trial.steps}/{epochs}",
-            render.number(last.value if last else None),
-            Text(render.sparkline([report.value for report in curve]), style="cyan"),
-            render.number(last.learning_rate if last else None),
-            trial.worker or "",
-            render.params(trial.params),
-        )
+    every = ("trial", "steps", "value", "curve", "learning rate", "worker", "parameters")
+    table = render.table(*render.columns(every, in_wide=("worker",)))
+    render.rows(table, (_running_row(watch, number) for number in watch.shown()))
     hidden = len(watch.running) - len(watch.shown())
     table.caption = f"and {hidden} more" if hidden else None
     return table
 
 
+def _running_row(watch: Watch, number: int) -> dict[str, RenderableType]:
+    trial, curve = watch.running[number], watch.curves.get(number, [])
+    last = curve[-1] if curve else None
+    drawn = render.sparkline([report.value for report in curve], width=12)
+    return {
+        "trial": str(number),
+        "steps": f"{trial.steps}/{watch.known().definition.training.epochs}",
+        "value": render.number(last.value if last else None),
+        "curve": Text(drawn, style="cyan"),
+        "learning rate": render.number(last.learning_rate if last else None),
+        "worker": trial.worker or "",
+        "parameters": render.params(trial.params),
+    }
+
+
 def _workers(workers: list[Worker], study: str) -> Table:
     table = render.table("worker", "state", "running here", "running elsewhere")
     for worker in workers[:SHOWN_WORKERS]:
-        here = [str(attempt.trial) for attempt in worker.running if attempt.study == study]
+        here = [render.what(attempt) for attempt in worker.running if attempt.study == study]
         elsewhere = len(worker.running) - len(here)
         table.add_row(
             worker.name, render.state(worker.state), ", ".join(here), str(elsewhere or "")

@@ -54,9 +54,18 @@ class Problems:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Names as they read in an error message: ``a, b or c``."""
+    """Names as they read where one must be chosen: ``a, b or c``."""
+    return _joined(names, " or ")
+
+
+def all_of(names: Iterable[str]) -> str:
+    """Names as they read where all are told: ``a, b and c``."""
+    return _joined(names, " and ")
+
+
+def _joined(names: Iterable[str], last: str) -> str:
     ordered = list(names)
-    return " or ".join([", ".join(ordered[:-1]), ordered[-1]] if len(ordered) > 1 else ordered)
+    return last.join([", ".join(ordered[:-1]), ordered[-1]] if len(ordered) > 1 else ordered)
 
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -11,7 +11,7 @@ from typing import Any
 
 from lehr.schedules import REQUIRED, SCHEDULES, Argument
 from lehr.schedules.arguments import is_number
-from lehr.wire.base import Path, Problems, one_of
+from lehr.wire.base import Path, Problems, all_of, one_of
 from lehr.wire.optimizers import OPTIMIZERS
 from lehr.wire.space import (
     Branch,
@@ -86,7 +86,7 @@ class _Reader:
             return SearchSpace({})
         for key in raw:
             if key not in known:
-                self._problems.add((key,), f"unknown key; known are {one_of(known)}")
+                self._problems.add((key,), f"unknown key; known are {all_of(known)}")
         warmup = raw.get("warmup")
         return SearchSpace(
             optimizer=self._branches("optimizer", raw.get("optimizer"), OPTIMIZERS),
@@ -103,7 +103,7 @@ class _Reader:
             return {}
         for name in raw:
             if name not in known:
-                self._problems.add((key, name), f"unknown {key}; known are {one_of(known)}")
+                self._problems.add((key, name), f"unknown {key}; known are {all_of(known)}")
         return {n: self._branch((key, n), known[n], raw[n]) for n in raw if n in known}
 
     def _schedules(self, raw: Any) -> dict[str, Branch]:
@@ -303,7 +303,7 @@ class _Reader:
         given = options or {}
         for key, value in given.items():
             if key not in _RANGE_TEST:
-                raise self._wrong((*at, key), f"unknown key; known are {one_of(_RANGE_TEST)}")
+                raise self._wrong((*at, key), f"unknown key; known are {all_of(_RANGE_TEST)}")
             try:
                 _RANGE_TEST[key].check("value", value)
             except ValueError as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lehr.wire.base import Measured, Moment, Wire
+from lehr.wire.base import Measured, Moment, Wire, example
 
 _MOST_SEEDS = 20
 _MOST_UPDATES = 5_000
@@ -69,6 +69,10 @@ class SeedLosses(Wire):
 class RangeTestResult(Wire):
     """What a range test measured: a curve for each of its seeds."""
 
+    model_config = example(
+        curves=[{"seed": 0, "losses": [2.4] * 8 + [2.0, 1.6, 1.3, 1.1, 1.0, 1.0] + [3.0] * 6}]
+    )
+
     curves: Annotated[list[SeedLosses], Field(min_length=1, max_length=_MOST_SEEDS)]
 
 
@@ -98,6 +102,37 @@ class RangeTestCurve(Wire):
 
 class RangeTest(Wire):
     """A range test as the service shows it."""
+
+    model_config = example(
+        optimizer="adam",
+        state="complete",
+        message=None,
+        attempts=1,
+        worker="gpu-box",
+        setup={
+            "optimizer": {"name": "adam"},
+            "parameters": {},
+            "start": 1e-6,
+            "end": 1.0,
+            "updates": 200,
+            "seeds": [0],
+        },
+        curves=[
+            {
+                "seed": 0,
+                "learning_rates": [1e-6, 1.072e-6],
+                "losses": [2.29, 2.39],
+                "smoothed": [2.29, 2.34],
+                "diverged_at": None,
+                "suggestions": {"valley": 0.0076, "steepest": 0.023, "minimum / 10": 0.028},
+            }
+        ],
+        suggestions={"valley": {"low": 0.0076, "high": 0.0076, "mean": 0.0076}},
+        bounds={"low": 0.0014, "high": 0.16},
+        reused_from=None,
+        started_at="2026-05-04T09:12:10.750Z",
+        finished_at="2026-05-04T09:12:11.500Z",
+    )
 
     optimizer: str
     state: RangeTestState

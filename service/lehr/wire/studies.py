@@ -183,21 +183,24 @@ Labels = Annotated[dict[Text, Text], Field(max_length=100)]
 Weight = Annotated[Number, Field(gt=0, le=1e6)]
 
 
+_DEFINITION: dict[str, Any] = {
+    "name": "digits",
+    "task": "digits_mlp",
+    "objective": {"metric": "val_accuracy", "direction": "maximize"},
+    "search_space": {
+        "optimizer": {"adam": {"learning_rate": {"low": 0.0001, "high": 0.03, "log": True}}},
+        "schedule": {"constant": {}, "cosine": {"alpha": {"low": 0.0, "high": 0.1}}},
+    },
+    "training": {"epochs": 10, "seed": 7},
+    "sampler": {"name": "tpe", "seed": 7},
+    "limits": {"max_trials": 30},
+}
+
+
 class StudyDefinition(Wire):
     """What a researcher writes: what is searched, on which task, judged how, how far."""
 
-    model_config = example(
-        name="digits",
-        task="digits_mlp",
-        objective={"metric": "val_accuracy", "direction": "maximize"},
-        search_space={
-            "optimizer": {"adam": {"learning_rate": {"low": 0.0001, "high": 0.03, "log": True}}},
-            "schedule": {"constant": {}, "cosine": {"alpha": {"low": 0.0, "high": 0.1}}},
-        },
-        training={"epochs": 10, "seed": 7},
-        sampler={"name": "tpe", "seed": 7},
-        limits={"max_trials": 30},
-    )
+    model_config = example(**_DEFINITION)
 
     name: Name
     task: TaskName
@@ -367,6 +370,15 @@ class Counts(Wire):
 
 class Study(Wire):
     """A study as the service shows it."""
+
+    model_config = example(
+        name="digits",
+        state="active",
+        revision=0,
+        counts={"waiting": 0, "running": 0, "complete": 0, "pruned": 0, "fail": 0},
+        definition=_DEFINITION,
+        created_at="2026-05-04T09:12:05.750Z",
+    )
 
     name: str
     state: StudyState

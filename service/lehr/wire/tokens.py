@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -38,8 +38,21 @@ class NewToken(Wire):
     )
 
 
+_TOKEN: dict[str, Any] = {
+    "id": "9f3c2a61b0d45e87",
+    "name": "gpu-boxes",
+    "role": "worker",
+    "created_at": "2026-05-04T09:12:05.250Z",
+    "expires_at": "2026-08-02T09:12:05.250Z",
+    "last_used_at": None,
+    "revoked_at": None,
+}
+
+
 class Token(Wire):
     """A token as the service knows it: all but the token itself, of which it keeps a hash."""
+
+    model_config = example(**_TOKEN)
 
     id: str
     name: str
@@ -51,6 +64,8 @@ class Token(Wire):
 
 
 class CreatedToken(Token):
+    model_config = example(**_TOKEN, token="lehr_9f3c2a61b0d45e87_...")
+
     token: str = Field(description="the token itself, which is never shown again")
 
 

@@ -44,8 +44,26 @@ class Outcome(StrEnum):
         return self in (Outcome.LOST, Outcome.PREEMPTED)
 
 
+_TRIAL: dict[str, Any] = {
+    "study": "digits",
+    "number": 17,
+    "state": "complete",
+    "params": {"optimizer": "adam", "adam.learning_rate": 0.0031, "schedule": "constant"},
+    "value": 0.975,
+    "attempts": 1,
+    "steps": 10,
+    "worker": "gpu-box",
+    "revision": 212,
+    "created_at": "2026-05-04T09:12:30.250Z",
+    "started_at": "2026-05-04T09:12:30.250Z",
+    "finished_at": "2026-05-04T09:12:41.500Z",
+}
+
+
 class Trial(Wire):
     """One point of the search space."""
+
+    model_config = example(**_TRIAL)
 
     study: str
     number: int = Field(description="from 0 in its study")
@@ -78,6 +96,21 @@ class Attempt(Wire):
 class TrialDetails(Trial):
     """A trial with what it takes to repeat it, its final metrics and all of its attempts."""
 
+    model_config = example(
+        **_TRIAL,
+        seed=7,
+        metrics={"val_loss": 0.09},
+        history=[
+            {
+                "attempt": 1,
+                "worker": "gpu-box",
+                "outcome": "complete",
+                "started_at": "2026-05-04T09:12:30.250Z",
+                "finished_at": "2026-05-04T09:12:41.500Z",
+            }
+        ],
+    )
+
     seed: int = Field(description="of the training: initial weights, order of data, dropout")
     metrics: dict[str, float | None] = Field(description="as sent when it completed")
     history: list[Attempt] = Field(description="every attempt, first to last")
@@ -88,8 +121,20 @@ class TrialPage(Wire):
     next: str | None = Field(description="give it as `after` for the next page; null at the end")
 
 
+REPORT: dict[str, Any] = {
+    "step": 3,
+    "value": 0.94,
+    "learning_rate": 0.0031,
+    "metrics": {"val_loss": 0.21},
+    "attempt": 1,
+    "reported_at": "2026-05-04T09:12:35.125Z",
+}
+
+
 class Report(Wire):
     """What an attempt measured at one step."""
+
+    model_config = example(**REPORT)
 
     step: int
     value: float | None = Field(description="the judged metric; null if it was not a number")

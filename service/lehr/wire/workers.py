@@ -54,16 +54,26 @@ class Registration(Wire):
 
 
 class Registered(Wire):
+    model_config = example(
+        id="1f0c7f3a52f04b0f9c2f6f6f3a1d2b4c",
+        heartbeat_seconds=10.0,
+        deadline="2026-05-04T09:12:35.250Z",
+    )
+
     id: str
     heartbeat_seconds: float = Field(description="how often to send a heartbeat")
     deadline: Moment = Field(description="heard of later, the worker's attempts are lost")
 
 
 class Heartbeat(Wire):
+    model_config = example(attempts=["1-9b2f4c0a7d3e4f58b6a1c2d3e4f50617"])
+
     attempts: Annotated[list[Token], Field(max_length=10_000)] = Field(default_factory=list)
 
 
 class HeartbeatAnswer(Wire):
+    model_config = example(deadline="2026-05-04T09:12:45.250Z", stop=[], drain=False)
+
     deadline: Moment
     stop: list[Token] = Field(description="attempts of those sent that hold no lease any more")
     drain: bool = Field(description="take no new trials; leave when those at hand end")
@@ -90,6 +100,33 @@ class LeaseTraining(Wire):
 
 class Lease(Wire):
     """The right to train one trial, and all that is needed for it."""
+
+    model_config = example(
+        token="1-9b2f4c0a7d3e4f58b6a1c2d3e4f50617",
+        attempt=1,
+        study="digits",
+        task="digits_mlp",
+        trial={
+            "study": "digits",
+            "number": 17,
+            "state": "running",
+            "params": {"optimizer": "adam", "adam.learning_rate": 0.0031, "schedule": "constant"},
+            "attempts": 1,
+            "steps": 0,
+            "revision": 201,
+            "created_at": "2026-05-04T09:12:30.250Z",
+        },
+        training={"epochs": 10, "seed": 7},
+        objective={"metric": "val_accuracy", "direction": "maximize"},
+        objectives=[{"metric": "val_accuracy", "direction": "maximize"}],
+        optimizer={"name": "adam", "learning_rate": 0.0031},
+        schedule={"name": "constant"},
+        warmup=0.0,
+        parameters={},
+        reports=[],
+        checkpoint=None,
+        deadline="2026-05-04T09:13:00.250Z",
+    )
 
     token: Token
     attempt: int
@@ -139,6 +176,13 @@ Word = Literal["continue", "prune", "stop"]
 class Verdict(Wire):
     """What to do after a report, and why."""
 
+    model_config = example(
+        verdict="prune",
+        reason="the median pruner: 0.88, the best up to step 2, is below the median 0.97 of 9 "
+        "trials there",
+        deadline="2026-05-04T09:12:45.250Z",
+    )
+
     verdict: Word
     reason: str
     deadline: Moment
@@ -181,6 +225,20 @@ class WorkerAttempt(Wire):
 
 class Worker(Wire):
     """A worker as the service sees it."""
+
+    model_config = example(
+        id="1f0c7f3a52f04b0f9c2f6f6f3a1d2b4c",
+        name="gpu-box",
+        tasks=["digits_mlp"],
+        devices=[{"name": "NVIDIA H200"}],
+        versions={"tensorflow": "2.21.0"},
+        abilities=["range_test"],
+        state="alive",
+        running=[{"study": "digits", "trial": 17, "attempt": 1, "steps": 3}],
+        registered_at="2026-05-04T09:12:05.250Z",
+        heard_at="2026-05-04T09:12:35.250Z",
+        deadline="2026-05-04T09:13:05.250Z",
+    )
 
     id: str
     name: str

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from lehr.wire.range_tests import RangeTest, RangeTestResult
 from lehr.wire.trials import Trial
 from lehr.wire.workers import CHECKPOINT_HEADER, Completion, Failure, NewReports, Verdict
-from lehr_service.api.deps import Here, answer, refuses
+from lehr_service.api.deps import AttemptToken, Here, answer, refuses
 from lehr_service.api.lean import LeanRoute
 from lehr_service.domain.attempt import check_attempt, check_kind
 from lehr_service.errors import AttemptUnknown, NoCheckpoint
@@ -25,7 +25,7 @@ _REFUSALS = refuses(400, 404, 409)
 
 
 @router.post("/reports", response_model=Verdict, responses=_REFUSALS)
-async def report(token: str, new: NewReports, here: Here) -> Response:
+async def report(token: AttemptToken, new: NewReports, here: Here) -> Response:
     """Report intermediate values of one or more steps; hear whether to go on."""
     reports = new.reports
     act = here.submit_for(token, lambda desk: operations.report(desk, token, reports))
@@ -33,21 +33,21 @@ async def report(token: str, new: NewReports, here: Here) -> Response:
 
 
 @router.post("/complete", response_model=Trial, responses=_REFUSALS)
-async def complete(token: str, completion: Completion, here: Here) -> Response:
+async def complete(token: AttemptToken, completion: Completion, here: Here) -> Response:
     """End a full training; without a value it is selected from the reports."""
     act = here.submit_for(token, lambda desk: operations.complete(desk, token, completion))
     return answer(await act)
 
 
 @router.post("/range_test", response_model=RangeTest, responses=_REFUSALS)
-async def complete_range_test(token: str, result: RangeTestResult, here: Here) -> Response:
+async def complete_range_test(token: AttemptToken, result: RangeTestResult, here: Here) -> Response:
     """End a range test with the losses of each seed; the server draws the conclusions."""
     act = here.submit_for(token, lambda desk: range_tests.complete(desk, token, result))
     return answer(await act)
 
 
 @router.post("/fail", response_model=Trial | RangeTest, responses=_REFUSALS)
-async def fail(token: str, failure: Failure, here: Here) -> Response:
+async def fail(token: AttemptToken, failure: Failure, here: Here) -> Response:
     """End an attempt without a result; ``preempted`` hands the trial, or range test, back."""
     act = here.submit_for(token, lambda desk: operations.fail(desk, token, failure))
     return answer(await act)
@@ -65,10 +65,15 @@ async def fail(token: str, failure: Failure, here: Here) -> Response:
     },
 )
 async def save_checkpoint(
-    token: str,
+    token: AttemptToken,
     request: Request,
     here: Here,
-    sha256: Annotated[str | None, Header(alias=CHECKPOINT_HEADER, max_length=64)] = None,
+    sha256: Annotated[
+        str | None,
+        Header(
+            alias=CHECKPOINT_HEADER, max_length=64, description="of the bytes, to find damage by"
+        ),
+    ] = None,
 ) -> Response:
     """Store the state of a training, in place of the one before."""
     content = await request.body()
@@ -82,7 +87,7 @@ async def save_checkpoint(
     "/checkpoint",
     responses={200: {"content": {"application/octet-stream": {}}}, **refuses(404, 409)},
 )
-async def load_checkpoint(token: str, here: Here) -> Response:
+async def load_checkpoint(token: AttemptToken, here: Here) -> Response:
     """The last stored state of the training of this attempt's trial."""
 
     def stored(connection: Connection) -> tuple[bytes, str]:

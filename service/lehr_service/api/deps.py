@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel
 from sqlalchemy import Connection
 from starlette.types import Scope
 
-from lehr.wire.base import one_of
+from lehr.wire.base import all_of
 from lehr.wire.errors import ErrorAnswer
 from lehr.wire.workers import HeartbeatAnswer
 from lehr_service.api.cached import Cached
@@ -162,16 +162,25 @@ async def no_unknown_query(request: Request) -> None:
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     unknown = sorted(request.query_params.keys() - known)
     if unknown:
-        takes = f"known are {one_of(sorted(known))}" if known else "there are none here"
+        takes = f"known are {all_of(sorted(known))}" if known else "there are none here"
         message = f"unknown query parameter; {takes}"
         raise Invalid(f"not valid: {', '.join(unknown)}", [((n,), message) for n in unknown])
 
 
 Here = Annotated[Server, Depends(server)]
 Who = Annotated[Principal, Depends(sender)]
-StudyName = Annotated[str, Path(), AfterValidator(_study_name)]
-TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
-WorkerId = Annotated[str, Path(), AfterValidator(_worker_id)]
+StudyName = Annotated[
+    str, Path(description="the study's name", examples=["digits"]), AfterValidator(_study_name)
+]
+TrialNumber = Annotated[
+    int, Path(ge=0, le=2**31 - 1, description="the trial's number, from 0", examples=[17])
+]
+WorkerId = Annotated[
+    str,
+    Path(description="as it was told when it registered"),
+    AfterValidator(_worker_id),
+]
+AttemptToken = Annotated[str, Path(description="the lease's token")]
 
 
 _ANYWHERE = (401, 403, 422, 429, 431, 503)

@@ -27,10 +27,19 @@ from lehr_service.storage import range_tests, studies, trials, workers
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
 
-Revision = Annotated[int, Query(ge=-1, le=2**31 - 1)]
+Revision = Annotated[
+    int, Query(ge=-1, le=2**31 - 1, description="only what changed after this revision")
+]
 Wait = Annotated[float, Query(ge=0, le=60, description="seconds to wait for a change")]
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[str, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="most items of a page")]
+Cursor = Annotated[
+    str,
+    Query(
+        max_length=200,
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="`next` of the page before; none for the first",
+    ),
+]
 
 
 def found(connection: Connection, name: str) -> Study:

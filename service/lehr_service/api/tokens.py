@@ -14,7 +14,7 @@ from lehr_service.operations import tokens as operations
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
 
-TokenId = Annotated[str, Path(max_length=100)]
+TokenId = Annotated[str, Path(max_length=100, description="the token's id, which is no secret")]
 
 
 @router.post("", status_code=201, response_model=CreatedToken, responses=refuses(400))

@@ -118,7 +118,9 @@ async def list_reports(
     name: StudyName,
     number: TrialNumber,
     here: Here,
-    attempt: int | None = Query(default=None, ge=1, le=2**31 - 1),
+    attempt: int | None = Query(
+        default=None, ge=1, le=2**31 - 1, description="only what this attempt reported"
+    ),
 ) -> Response:
     """A trial's reports by step: the latest attempt's where several reported a step."""
 

@@ -81,13 +81,14 @@ async def list_workers(here: Here) -> Response:
 
     def page(connection: Connection) -> WorkerPage:
         return WorkerPage(
-            items=[_view(connection, w) for w in workers.listed(connection, limit=_LISTED)]
+            items=[running_view(connection, w) for w in workers.listed(connection, limit=_LISTED)]
         )
 
     return answer(await here.read(page))
 
 
-def _view(connection: Connection, worker: workers.Worker) -> WorkerView:
+def running_view(connection: Connection, worker: workers.Worker) -> WorkerView:
+    """A worker with what it runs, trials and range tests."""
     running = []
     for attempt in attempts.running_of_worker(connection, worker.id):
         study = studies.by_id(connection, attempt.study_id)
@@ -143,7 +144,7 @@ async def drain(worker_id: WorkerId, here: Here) -> Response:
         worker = workers.drain(connection, worker_id)
         if worker is None:
             raise WorkerUnknown(worker_id)
-        return _view(connection, worker)
+        return running_view(connection, worker)
 
     return answer(await _then_wake(here, await here.write(drained)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,24 +34,31 @@ class Curve:
     def schedule(self) -> str:
         return str((self.trial.params or {}).get("schedule", ""))
 
+    @property
+    def name(self) -> str:
+        return f"{self.trial.number}{self.schedule and f' ({self.schedule})'}"
+
 
 def learning_curves(
-    definition: StudyDefinition, curves: Sequence[Curve], best: int | None
+    definition: StudyDefinition, curves: Sequence[Curve], best: int | None, *, of_each: bool = False
 ) -> dict[str, Any]:
-    """The judged metric by step, and beside it the learning rate; colour tells the schedule.
+    """The judged metric by step, and beside it the learning rate; colour tells the schedule, or
+    the trial if that ``of_each`` is to be told.
 
     The best trial's lines are thick; a cross is where a trial was pruned.
     """
-    colours, data = _colours(definition, curves), []
+    groups = {c.trial.number: c.name if of_each else c.schedule for c in curves}
+    colours = _colours([*(() if of_each else definition.space.schedule), *groups.values()])
+    data = []
     for curve in sorted(curves, key=lambda c: c.trial.number == best):
-        points = thinned(curve.points)
-        line = _line(curve, colours[curve.schedule], curve.trial.number == best)
+        points, group = thinned(curve.points), groups[curve.trial.number]
+        line = _line(curve, group, colours[group], curve.trial.number == best)
         steps = [step for step, _, _ in points]
         data.append(line | {"x": steps, "y": [value for _, value, _ in points]})
         rates = [rate for _, _, rate in points]
         data.append(line | {"x": steps, "y": rates, "xaxis": "x2", "yaxis": "y2"})
-    data += [_pruned(curves, colours)]
-    there = {curve.schedule for curve in curves}
+    data += [_pruned(curves, {number: colours[group] for number, group in groups.items()})]
+    there = set(groups.values())
     return {
         "data": data + _legend({name: c for name, c in colours.items() if name in there}),
         "layout": {
@@ -66,7 +73,7 @@ def learning_curves(
                 "minorloglabels": "none",
             },
             "hovermode": "closest",
-            "legend": {"title": {"text": "schedule"}},
+            "legend": {"title": {"text": "trial" if of_each else "schedule"}},
         },
     }
 
@@ -76,16 +83,15 @@ def intermediate_values(definition: StudyDefinition, curves: Sequence[Curve]) ->
     colours = {
         TrialState.COMPLETE: PALETTE[0],
         TrialState.PRUNED: PALETTE[6],
-        TrialState.FAIL: PALETTE[1],
+        TrialState.FAIL: PALETTE[5],
         TrialState.RUNNING: PALETTE[2],
         TrialState.WAITING: PALETTE[11],
     }
     data = [
-        _line(curve, colours[curve.trial.state], False)
+        _line(curve, curve.trial.state.value, colours[curve.trial.state], False)
         | {
             "x": [step for step, _, _ in thinned(curve.points)],
             "y": [value for _, value, _ in thinned(curve.points)],
-            "legendgroup": curve.trial.state.value,
         }
         for curve in curves
     ]
@@ -117,18 +123,17 @@ def _judged(definition: StudyDefinition) -> str:
     return f"{definition.goals[0].metric}{weights}"
 
 
-def _colours(definition: StudyDefinition, curves: Sequence[Curve]) -> dict[str, str]:
-    names = dict.fromkeys([*definition.space.schedule, *(curve.schedule for curve in curves)])
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+def _colours(names: Iterable[str]) -> dict[str, str]:
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(dict.fromkeys(names))}
 
 
-def _line(curve: Curve, colour: str, is_best: bool) -> dict[str, Any]:
+def _line(curve: Curve, group: str, colour: str, is_best: bool) -> dict[str, Any]:
     trial = curve.trial
     return {
         "type": "scatter",
         "mode": "lines" if len(curve.points) > 1 else "markers",
         "name": f"trial {trial.number}",
-        "legendgroup": curve.schedule,
+        "legendgroup": group,
         "showlegend": False,
         "line": {"color": colour, "width": 4 if is_best else 1.5},
         "marker": {"color": colour},
@@ -139,7 +144,7 @@ def _line(curve: Curve, colour: str, is_best: bool) -> dict[str, Any]:
     }
 
 
-def _pruned(curves: Sequence[Curve], colours: Mapping[str, str]) -> dict[str, Any]:
+def _pruned(curves: Sequence[Curve], colours: Mapping[int, str]) -> dict[str, Any]:
     ended = [c for c in curves if c.trial.state is TrialState.PRUNED and c.points]
     return {
         "type": "scatter",
@@ -152,7 +157,7 @@ def _pruned(curves: Sequence[Curve], colours: Mapping[str, str]) -> dict[str, An
         "marker": {
             "symbol": "x",
             "size": 8,
-            "color": [colours.get(curve.schedule, PALETTE[6]) for curve in ended],
+            "color": [colours.get(curve.trial.number, PALETTE[6]) for curve in ended],
         },
         "showlegend": bool(ended),
     }

@@ -16,10 +16,13 @@ _COLOURS = {
     "lost": PALETTE[1],
     "preempted": PALETTE[3],
     "error": PALETTE[5],
-    "out_of_memory": PALETTE[5],
+    "out_of_memory": PALETTE[8],
     "diverged": PALETTE[10],
     "cancelled": PALETTE[11],
 }
+
+
+_BARS_ACROSS = 300  # a bar for which there is less room than for so many has no edge
 
 
 def timeline(attempts: Sequence[Attempt], names: Mapping[str, str], now: float) -> dict[str, Any]:
@@ -28,8 +31,10 @@ def timeline(attempts: Sequence[Attempt], names: Mapping[str, str], now: float) 
     for attempt in attempts:
         outcome = attempt.outcome.value if attempt.outcome else "running"
         by_outcome.setdefault(outcome, []).append(attempt)
+    ends = [now if a.finished_at is None else a.finished_at for a in attempts]
+    thin = (max(ends) - min(a.started_at for a in attempts)) / _BARS_ACROSS
     return {
-        "data": [_bars(o, some, names, now) for o, some in sorted(by_outcome.items())],
+        "data": [_bars(o, some, names, now, thin) for o, some in sorted(by_outcome.items())],
         "layout": {
             "barmode": "overlay",
             "xaxis": {"type": "date", "title": {"text": "time (UTC)"}},
@@ -66,10 +71,12 @@ def idle_share(
 
 
 def _bars(
-    outcome: str, attempts: Sequence[Attempt], names: Mapping[str, str], now: float
+    outcome: str, attempts: Sequence[Attempt], names: Mapping[str, str], now: float, thin: float
 ) -> dict[str, Any]:
     ends = [now if a.finished_at is None else a.finished_at for a in attempts]
     seconds = [max(end - a.started_at, 0.0) for a, end in zip(attempts, ends, strict=True)]
+    # A white edge tells neighbours apart; a bar of a pixel would be all edge, and not be seen.
+    edges = [_COLOURS[outcome] if some < thin else "white" for some in seconds]
     return {
         "type": "bar",
         "orientation": "h",
@@ -84,5 +91,5 @@ def _bars(
         "textposition": "none",
         "hovertemplate": "%{y}<br>%{text}<extra></extra>",
         "customdata": [a.trial for a in attempts],
-        "marker": {"color": _COLOURS[outcome], "line": {"width": 0.5, "color": "white"}},
+        "marker": {"color": _COLOURS[outcome], "line": {"width": 0.5, "color": edges}},
     }

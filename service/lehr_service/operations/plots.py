@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection
 
-from lehr.wire.base import one_of
+from lehr.wire.base import all_of
 from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial, pareto_front
@@ -88,7 +88,7 @@ def _goal(study: Study, view: View) -> int:
     if view.metric is None:
         return 0
     if view.metric not in metrics:
-        message = f"the study has no objective {view.metric!r:.80}; known are {one_of(metrics)}"
+        message = f"the study has no objective {view.metric!r:.80}; known are {all_of(metrics)}"
         raise Invalid("not valid: metric", [(("metric",), message)])
     return metrics.index(view.metric)
 
@@ -109,14 +109,20 @@ def _curves(connection: Connection, study: Study, kind: str, view: View) -> dict
     best = trials.best(connection, study.id, goals[0].direction) if len(goals) == 1 else None
     numbers = sample(_asked(everything, view), goals[0].direction, _CURVES[kind])
     if not numbers:
-        raise SearchError("no trial has reported a step yet")
+        raise SearchError(
+            "no step was reported" if view.numbers else "no trial has reported a step yet"
+        )
     chosen = trials.numbered(connection, study.id, numbers)
     points = reports.points_of(connection, study.id, numbers)
+    if not any(value is not None for some in points.values() for _, value, _ in some):
+        raise SearchError("no value that was reported is a number")
     curves = [Curve(trial, points[trial.number]) for trial in chosen]
     if kind == "intermediate_values":
         drawn = intermediate_values(study.definition, curves)
     else:
-        drawn = learning_curves(study.definition, curves, None if best is None else best.number)
+        number = None if best is None else best.number
+        each = bool(view.numbers)
+        drawn = learning_curves(study.definition, curves, number, of_each=each)
     return drawn if view.numbers else _titled(drawn, len(chosen), len(everything), "trials")
 
 
@@ -175,7 +181,7 @@ def _check_params(study: Study, view: View) -> None:
     known = shown_params(study.definition)
     for name in view.params:
         if name not in known:
-            message = f"no parameter is named {name!r:.80}; known are {one_of(known) or 'none'}"
+            message = f"no parameter is named {name!r:.80}; known are {all_of(known) or 'none'}"
             raise Invalid("not valid: params", [(("params",), message)])
 
 

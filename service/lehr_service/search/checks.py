@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lehr.wire.base import Path, one_of
+from lehr.wire.base import Path, all_of
 from lehr.wire.space import Range, SearchSpace, admits, is_conditional, searched
 from lehr.wire.studies import StudyDefinition, path_of
 from lehr_service.search.errors import SearchError
@@ -73,7 +73,7 @@ def _enqueued(definition: StudyDefinition, params: Mapping[str, Any]) -> Iterato
     known = searched(space)
     for name, given in params.items():
         if name not in known:
-            yield name, f"unknown parameter; known are {one_of(known) or 'none'}"
+            yield name, f"unknown parameter; known are {all_of(known) or 'none'}"
         elif message := _value_problem(known[name], given) or _branch_problem(space, name, params):
             yield name, message
     if definition.sampler["name"] == "grid":

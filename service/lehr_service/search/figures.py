@@ -281,7 +281,9 @@ def _edf(study: optuna.Study, name: str, _params: list[str] | None) -> Any:
     steps = {"x": [values[0], *values], "y": [0.0, *shares], "line": {"shape": "hv"}}
     figure = go.Figure(go.Scatter(mode=mode, **steps))
     figure.update_xaxes(title_text=name)
-    return figure.update_yaxes(title_text="share of trials at most x", range=[0.0, 1.02])
+    return figure.update_yaxes(
+        title_text="share of trials at most x", range=[0.0, 1.02], tickformat=".0%"
+    )
 
 
 _KINDS: dict[str, Callable[[optuna.Study, str, list[str] | None], Any]] = {

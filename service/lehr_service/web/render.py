@@ -64,12 +64,17 @@ def short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts: 1 trial, 2,000 trials."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def seconds(value: float | None) -> str:
     """A time with its unit: 0.4 s, 3 min 20 s, 5 h 12 min, 2 d 3 h."""
     if value is None:
         return _NOTHING
     if value < 60:
-        return f"{value:.1f} s"
+        return f"{value:.1f} s" if value >= 1 or not value else f"{value:.1g} s"
     whole = int(value)
     for big, unit, small, rest in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
         if whole >= big:
@@ -89,8 +94,10 @@ def moment(when: datetime | None) -> Markup:
     if when is None:
         return Markup(_NOTHING)
     exact = when.strftime("%Y-%m-%d %H:%M:%S UTC")
+    ago = max((datetime.now(UTC) - when).total_seconds(), 0.0)
+    rough = seconds(ago) if ago >= 59.5 else f"{ago:.0f} s"
     return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
-        when.isoformat(), exact, took(when, None)
+        when.isoformat(), exact, rough
     )
 
 
@@ -125,7 +132,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters.update(
-    number=number, short=short, seconds=seconds, moment=moment, yaml=as_yaml
+    counted=counted, number=number, short=short, seconds=seconds, moment=moment, yaml=as_yaml
 )
 _environment.globals |= {
     "may": may,

@@ -15,11 +15,12 @@ from lehr.wire.trials import TrialState
 from lehr_service.api import paging
 from lehr_service.api.studies import found, view
 from lehr_service.api.trials import found_trial, page_of
+from lehr_service.api.workers import running_view
 from lehr_service.domain.study import Study
 from lehr_service.errors import Invalid
-from lehr_service.operations.views import report_view, trial_details, trial_view, worker_view
+from lehr_service.operations.views import report_view, trial_details, trial_view
 from lehr_service.search.figures import shown_params
-from lehr_service.storage import attempts, reports, studies, trials, workers
+from lehr_service.storage import attempts, range_tests, reports, studies, trials, workers
 from lehr_service.storage.trials import OrderBy
 
 PAGE = 50
@@ -95,9 +96,9 @@ def budgets(study: Study, now: float) -> list[Budget]:
     finished = study.complete + study.pruned + study.fail
     spent = (study.finished_at or now) - study.created_at
     known = (
-        ("trials", finished, limits.max_trials, "trials"),
-        ("epochs", study.epochs, limits.max_epochs, "epochs"),
-        ("failures", study.failures, limits.max_failed, "failed trials"),
+        ("trials", finished, limits.max_trials, "trial"),
+        ("epochs", study.epochs, limits.max_epochs, "epoch"),
+        ("failures", study.failures, limits.max_failed, "failed trial"),
         ("time", spent, limits.timeout, "s"),
     )
     return [Budget(name, done, total, unit) for name, done, total, unit in known if total]
@@ -131,6 +132,7 @@ def study_page(connection: Connection, name: str, asked: Asked, now: float) -> d
         "asked": asked,
         "kind": TABS[asked.tab][1],
         "params": shown_params(study.definition),
+        "testing": any(not t.state.is_finished for t in range_tests.of_study(connection, study.id)),
         "last_failure": _last_failure(connection, study) if study.fail else None,
     }
     if asked.tab == "table":
@@ -209,14 +211,13 @@ def workers_page(connection: Connection, now: float) -> dict[str, Any]:
     """Workers with what they run, and the share of their time in which they trained."""
     shown = []
     for worker in workers.listed(connection, limit=1000):
-        running = []
-        for attempt in attempts.running_of_worker(connection, worker.id):
-            study = studies.by_id(connection, attempt.study_id)
-            trial = trials.get(connection, attempt.study_id, attempt.trial)
-            if study is not None and trial is not None:
-                running.append((study.name, trial.number, trial.steps, study.definition.training))
         here = max(now - worker.registered_at, 1e-9) * max(len(worker.devices), 1)
         busy = attempts.seconds_of_worker(connection, worker.id, now)
         idle = min(max(1.0 - busy / here, 0.0), 1.0)
-        shown.append((worker_view(worker, []), running, idle))
+        seen = running_view(connection, worker)
+        shown.append((seen, [(r, _epochs(connection, r.study)) for r in seen.running], idle))
     return {"workers": shown}
+
+
+def _epochs(connection: Connection, name: str) -> int:
+    return found(connection, name).definition.training.epochs

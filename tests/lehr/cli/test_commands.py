@@ -13,6 +13,7 @@ import click
 import pytest
 import typer
 from click.testing import Result
+from typer.testing import CliRunner
 
 from lehr import Client
 from lehr.cli import app
@@ -305,3 +306,45 @@ def test_a_fleet_is_told_how_many_devices_are_wanted(cli: Run, file: str) -> Non
     assert cli("worker", "wanted", "--most", "7").stdout == "7\n"
     assert cli("worker", "wanted", "--json").stdout == '{"devices": 100}\n'
     assert cli("worker", "wanted", "--task", "another").stdout == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("bogus", "lehr: no such command 'bogus'; see lehr --help"),
+        ("study bogus", "lehr study: no such command 'bogus'; see lehr study --help"),
+        ("study show", "lehr study show: missing argument 'NAME'; see"),
+        ("study list --state no", "invalid value for '--state': 'no' is not one of 'active'"),
+        ("study trials a --limit 0", "'--limit': must be greater than or equal to 1; see"),
+        ("serve --port 99999999", "--port: must be less than or equal to 65535; see"),
+    ],
+)
+def test_what_is_typed_wrongly_is_said_in_a_line(cli: Run, typed: str, said: str) -> None:
+    result = cli(*typed.split())
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_commands_without_words_print_their_help(cli: Run) -> None:
+    for typed in ([], ["study"], ["worker"], ["db"], ["token"]):
+        result = cli(*typed)
+        assert result.exit_code == 2
+        assert "Commands" in result.output
+
+
+def test_a_shell_completes_commands_and_names_of_studies(
+    server: str, client: Client, definition: dict[str, Any]
+) -> None:
+    for name in ("first", "fifth", "second"):
+        client.create_study(definition | {"name": name})
+
+    def offered(words: str, at: str = server) -> set[str]:
+        typed = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        env = {"_LEHR_COMPLETE": "complete_bash", "LEHR_SERVER": at, **typed}
+        return set(CliRunner().invoke(app, [], prog_name="lehr", env=env).stdout.split())
+
+    assert offered("lehr st") == {"study"}
+    assert {"watch", "why-pruned"} == offered("lehr study w")
+    assert offered("lehr study show fi") == {"first", "fifth"}
+    assert offered("lehr study show fi", at=NOBODY) == set()

@@ -147,7 +147,7 @@ def test_one_of_several_objectives_is_drawn(studies, cli, tmp_path):
     assert drawn.exit_code == 0, drawn.stderr
     assert sorted(json.loads(file.read_text())["data"][0]["y"]) == [10, 20, 30]
     wrong = cli("study", "plot", SEVERAL, "history", "--metric", "no", "-o", str(file))
-    assert (wrong.exit_code, "known are accuracy or size" in wrong.stderr) == (1, True)
+    assert (wrong.exit_code, "known are accuracy and size" in wrong.stderr) == (1, True)
 
 
 def test_a_figure_is_json_for_plotly(studies, client, cli, tmp_path):
@@ -155,3 +155,12 @@ def test_a_figure_is_json_for_plotly(studies, client, cli, tmp_path):
     said = cli("study", "plot", SINGLE, "-o", str(file), "--json")
     assert json.loads(said.stdout) == {"file": str(file)}
     assert json.loads(file.read_text()) == client.plot(SINGLE, "learning_curves")
+
+
+def test_the_trials_that_are_asked_for_are_drawn(cli, studies, tmp_path):
+    file = tmp_path / "two.json"
+    assert cli("study", "plot", EVENTFUL, "--trials", "3,5", "-o", str(file)).exit_code == 0
+    drawn = json.loads(file.read_text())["data"]
+    assert {line["meta"]["trial"] for line in drawn if "meta" in line} == {3, 5}
+    wrong = cli("study", "plot", EVENTFUL, "--trials", "3;5", "-o", str(file))
+    assert (wrong.exit_code, "such as 3,14" in wrong.stderr) == (2, True)

@@ -55,6 +55,45 @@ def test_durations_are_short(seconds: float, text: str) -> None:
     assert render.duration(start, start + timedelta(seconds=seconds)) == text
 
 
+@pytest.mark.parametrize("width", ["80", "140"])
+def test_a_table_of_trials_breaks_no_word_in_a_terminal_of_the_usual_width(
+    width: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    trial = Trial(
+        study="s",
+        number=1234,
+        state=TrialState.COMPLETE,
+        params={"optimizer": "adam", "adam.learning_rate": 0.0152600012},
+        value=0.123456789,
+        attempts=1,
+        steps=100,
+        worker="gpu-box",
+        revision=1,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    render.console().print(render.trials_table([trial]))
+    out = capsys.readouterr().out
+    words = "1234 complete 0.123457 100 optimizer=adam adam.learning_rate=0.01526"
+    assert set(words.split()) <= set(out.split())
+    assert ("gpu-box" in out) == (width == "140")
+    assert all(len(line) <= int(width) for line in out.splitlines())
+
+
+def test_a_number_that_has_no_room_is_not_cut_to_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    shown = render.table("value", "best", "running")
+    shown.add_row("0.123456", "0.123456", "123456")
+    render.console().print(shown)
+    assert "…" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_one_is_not_several() -> None:
+    assert [render.counted(n, "trial") for n in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+
+
 def test_parameters_are_one_line() -> None:
     given = {"a": 0.00123456, "b": 7, "c": True, "d": "relu", "e": [0.5, 1], "f": None}
     assert render.params(given) == "a=0.001235 b=7 c=true d=relu e=[0.5, 1] f=null"

@@ -161,3 +161,11 @@ def test_a_client_draws_only_what_is_asked(client, study):
     with Client(client.server) as other:
         figure = other.plot(study, "learning_curves", trials=[1])
     assert {d["meta"]["trial"] for d in figure["data"] if d.get("meta")} == {1}
+
+
+def test_an_export_goes_to_standard_output_too(cli, study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = cli("study", "export", study, "-o", "-")
+    assert result.stdout.startswith("number,state,")
+    assert "wrote" not in result.stdout
+    assert not (tmp_path / "-").exists()

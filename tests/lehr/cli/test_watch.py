@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import Result
@@ -23,6 +24,7 @@ from rich.console import Console
 from lehr import Client
 from lehr.cli.watch import SHOWN_TRIALS, Watch, view
 from lehr.wire.trials import TrialState
+from lehr.wire.workers import Registration
 
 Run = Callable[..., Result]
 
@@ -110,6 +112,18 @@ def test_the_terminal_shows_progress_curves_and_workers(
     text = shown(watch)
     for said in ("1/3 trials", "0.9 (trial 0)", "3/3", "▁▅█", "0.5 ", "hand", "1 running"):
         assert said in text, text
+
+
+def test_the_terminal_shows_which_worker_runs_a_range_test(
+    client: Client, definition: dict[str, Any]
+) -> None:
+    definition["search_space"]["optimizer"] = {"sgd": {"learning_rate": {"range_test": {}}}}
+    client.create_study(definition)
+    registration = Registration(name="w", tasks={"digits_mlp": {}}, abilities=["range_test"])
+    client.claim(client.register(registration).id, uuid4())
+    watch = Watch(client, definition["name"])
+    watch.poll()
+    assert "range test of sgd" in shown(watch)
 
 
 def test_a_poll_asks_only_for_what_changed(client: Client, study: str, hand: Any) -> None:

@@ -24,7 +24,7 @@ WRONG = {
     "unknown in retry": ({"retry.attempts": 1}, {"retry.attempts": "unknown field"}),
     "unknown in the space": (
         {"search_space.optimisers": {}},
-        {"search_space.optimisers": "known are optimizer, schedule, warmup or parameters"},
+        {"search_space.optimisers": "known are optimizer, schedule, warmup and parameters"},
     ),
     "unknown in a range": ({f"{RATE}.lo": 1}, {f"{RATE}.lo": "low, high, log, step or int"}),
     # objectives

@@ -188,7 +188,7 @@ WRONG_SPACES = {
     ),
     "range test with an unknown key": (
         {RATE: {"range_test": {"steps": 5}}},
-        {f"{RATE}.range_test.steps": "known are start, end, updates, seeds or reuse"},
+        {f"{RATE}.range_test.steps": "known are start, end, updates, seeds and reuse"},
     ),
     "range test from 0": (
         {RATE: {"range_test": {"start": 0}}},

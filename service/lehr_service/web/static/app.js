@@ -19,13 +19,21 @@ function say(text) {
   say.timer = setTimeout(() => { $("#message").textContent = ""; }, 6000);
 }
 
+async function reach(url, request) {
+  try {
+    return await fetch(url, request);
+  } catch { // what a browser says of it differs, and tells nobody what to do
+    throw new Error("the server does not answer; try again when it runs and can be reached");
+  }
+}
+
 async function call(method, url, body) {
   const request = { method };
   if (body !== undefined) {
     request.headers = { "Content-Type": "application/json" };
     request.body = JSON.stringify(body);
   }
-  const answer = await fetch(url, request);
+  const answer = await reach(url, request);
   const text = await answer.text();
   if (answer.ok) return text ? JSON.parse(text) : null;
   let error = { message: `the server answered ${answer.status}`, fields: [] };
@@ -36,7 +44,7 @@ async function call(method, url, body) {
 // Live parts
 
 async function fetchPage(url) {
-  const answer = await fetch(url, { headers: { Accept: "text/html" } });
+  const answer = await reach(url, { headers: { Accept: "text/html" } });
   if (answer.redirected) location.reload(); // signed out
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   return new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -52,9 +60,14 @@ function swap(old, fresh) {
 }
 
 async function refresh() {
-  const fresh = await fetchPage(location.href);
+  const fresh = await fetchPage(location.href).catch((error) => {
+    $("#stale").hidden = false;
+    throw error;
+  });
+  $("#stale").hidden = true;
   for (const part of all("[data-live]")) swap(part, fresh.getElementById(part.id));
   document.body.dataset.finished = fresh.body.dataset.finished ?? "";
+  document.body.dataset.refresh = fresh.body.dataset.refresh ?? "";
   for (const element of all("#enqueue")) element.hidden = document.body.dataset.finished === "yes";
   return fresh;
 }
@@ -96,7 +109,7 @@ function follow() {
 function poll() {
   const every = Number(document.body.dataset.refresh);
   if (!every) return;
-  setInterval(() => { if (!document.hidden) refreshSoon(); }, every * 1000);
+  setInterval(() => { if (!document.hidden && document.body.dataset.refresh) refreshSoon(); }, every * 1000);
 }
 
 // Buttons and forms

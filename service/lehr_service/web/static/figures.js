@@ -5,6 +5,10 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+const COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"];
+
+const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+
 function themed({ data, layout }, element) {
   const narrow = element.clientWidth < 640;
   const axis = {
@@ -15,7 +19,7 @@ function themed({ data, layout }, element) {
     ...layout,
     autosize: true,
     template: { layout: {
-      xaxis: axis, yaxis: axis, colorway: ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"],
+      xaxis: axis, yaxis: axis, colorway: isDark() ? COLOURS.map((name) => LIT[name] ?? name) : COLOURS,
       hoverlabel: { align: "left" },
     } },
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -49,7 +53,7 @@ function themed({ data, layout }, element) {
 // Pictures that stand beside each other, in as many rows as it takes for each to be read.
 function inRows(page, count, width) {
   const columns = Math.max(1, Math.min(count, Math.floor((width - 160) / 210)));
-  const rows = Math.ceil(count / columns), high = 270;
+  const rows = Math.ceil(count / columns), high = rows > 1 ? 270 : 390;
   page.height = rows * high + (width < 640 ? 140 : 70);
   for (let index = 0; index < count; index += 1) {
     const suffix = index ? index + 1 : "", column = index % columns, row = Math.floor(index / columns);
@@ -74,15 +78,16 @@ function lit(trace) {
 // Marks run from light to dark: on a dark page the last would be what is hardest to see. A bar of
 // colours lies below the figure where there is no room beside it.
 function themedData(data, element) {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches, narrow = element.clientWidth < 640;
+  const dark = isDark(), narrow = element.clientWidth < 640;
   const bar = narrow
-    ? { orientation: "h", thickness: 10, x: 0.5, y: 0, yref: "container", yanchor: "bottom" }
+    ? { orientation: "h", thickness: 10, lenmode: "pixels", len: 220, x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom" }
     : { thickness: 14, lenmode: "pixels", len: 300, y: 1, yanchor: "top" };
   return data.map((given) => {
     const trace = dark ? lit(given) : given, { marker, colorbar } = trace;
     if (trace.type === "contour") return { ...trace, colorbar: { ...colorbar, ...bar } };
-    if (!marker?.colorscale || trace.hoverinfo === "skip") return trace;
-    const reversescale = dark ? !marker.reversescale : marker.reversescale;
+    if (!marker?.colorscale) return trace;
+    const isBarAlone = trace.hoverinfo === "skip"; // of lines, whose colours are to be seen on any page
+    const reversescale = dark && !isBarAlone ? !marker.reversescale : marker.reversescale;
     return { ...trace, marker: { ...marker, reversescale, colorbar: { ...marker.colorbar, ...bar } } };
   });
 }
@@ -97,7 +102,7 @@ async function draw(element) {
   try {
     figure = await call("GET", element.dataset.plot);
   } catch (error) {
-    element.replaceChildren(make("p", { class: "error" }, error.message));
+    if (!element.dataset.drawn) element.replaceChildren(make("p", { class: "error" }, error.message));
     return;
   }
   await paint(element, figure);
@@ -132,24 +137,27 @@ document.addEventListener("visibilitychange", () => {
 
 // Range tests
 
-async function showRangeTests(place) {
+async function showRangeTests(place, shown = "") {
   const said = (text) => place.replaceChildren(make("p", { class: "empty" }, text));
+  const again = (seen) => setTimeout(() => showRangeTests(place, seen), 2000);
   let tests;
   try {
     tests = (await call("GET", place.dataset.rangeTests)).items;
   } catch (error) {
-    return said(error.message);
+    return shown ? again(shown) : said(error.message);
   }
+  const now = JSON.stringify(tests);
+  if (tests.some(({ state }) => !["complete", "failed"].includes(state))) again(now);
+  if (now === shown) return undefined;
   if (!tests.length) {
     return said("This study has none. Give an optimizer learning_rate: {range_test: {}} to have its bounds found.");
   }
   place.replaceChildren();
   for (const test of tests) await showRangeTest(place, test);
+  return undefined;
 }
 
 const short = (value) => value.toPrecision(3);
-
-const RULE_COLOURS = ["#4477aa", "#ee6677", "#228833"];
 
 async function showRangeTest(place, test) {
   const { optimizer, state, message, curves, suggestions, bounds, reused_from: from } = test;
@@ -186,7 +194,7 @@ function rangeTestFigure(curves, suggestions, bounds) {
     })),
   ];
   const shapes = Object.entries(suggestions).flatMap(([rule, { low, high, mean }], index) => {
-    const own = RULE_COLOURS[index % RULE_COLOURS.length];
+    const own = COLOURS[index % COLOURS.length];
     return [
       { type: "rect", ...across, x0: low, x1: high, fillcolor: own, opacity: 0.25, line: { width: 0 } },
       { type: "line", ...across, x0: mean, x1: mean, line: { width: 2, color: own }, name: rule, showlegend: true },
