@@ -185,11 +185,19 @@ def _check_origin(scope: Scope, headers: Headers) -> None:
         return
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is None:  # browsers send it to https and to this machine only
-        is_ours = origin is None or urlsplit(origin).netloc == headers.get("host")
+        is_ours = origin is None or _host_of(origin) == headers.get("host")
     else:
         is_ours = site in ("same-origin", "none")
     if not is_ours:
         raise ForeignPage
+
+
+def _host_of(origin: str) -> str:
+    """With its port; empty for what is no origin."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _headers(scope: Scope) -> Headers:
