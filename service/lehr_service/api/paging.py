@@ -16,7 +16,7 @@ def encode(*key: Any) -> str:
 
 
 def decode(cursor: str, length: int) -> list[Any]:
-    """The key in a cursor: ``length`` parts, numbers or null, the last an id. Raises Invalid."""
+    """The key in a cursor: ``length`` parts, floats or null, the last an id. Raises Invalid."""
     path: Path = ("after",)
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
@@ -24,7 +24,9 @@ def decode(cursor: str, length: int) -> list[Any]:
         key = None
     if not isinstance(key, list) or len(key) != length or not _is_key(*key):
         raise Invalid("not valid: after", [(path, "give the `next` of the page before")])
-    return key
+    *values, last = key
+    # An integer that was tampered with may be one that no database takes.
+    return [*(None if value is None else float(value) for value in values), last]
 
 
 def _is_key(*key: Any) -> bool:
