@@ -85,7 +85,8 @@ class _About(Mapping[str, Any]):
         given = self._scope.get("path_params", {})
         named = {_NAMED[name]: given[name] for name in _NAMED if name in given}
         if "trial" in named:
-            named["trial"] = int(named["trial"]) if named["trial"].isdecimal() else None
+            number = named["trial"]  # which the endpoint may still refuse
+            named["trial"] = int(number) if re.fullmatch(r"[0-9]{1,10}", number) else None
         if "token" in named:
             named["token"] = str(named["token"])[:_SHOWN]
         return {"request": self._id.decode("ascii"), **named}
