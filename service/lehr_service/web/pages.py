@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from lehr import examples
 from lehr.definitions import DefinitionUnreadable, read_definition
 from lehr.errors import LehrError
+from lehr.wire.base import Text as Storable
 from lehr.wire.studies import StudyState
 from lehr.wire.tokens import Role
 from lehr.wire.trials import TrialState
@@ -56,7 +57,7 @@ class _PageRoute(APIRoute):
 
 router = APIRouter(include_in_schema=False, route_class=_PageRoute)
 
-Text = Annotated[str, Query(max_length=200)]
+Text = Annotated[Storable, Query(max_length=200)]
 _Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Cursor = Annotated[str, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$")]
 
@@ -175,8 +176,9 @@ async def read_text(written: Written) -> Response:
     try:
         return JSONResponse(read_definition(written.text, "line"))
     except DefinitionUnreadable as error:
-        refusal = Invalid(str(error))
-        return JSONResponse(refusal.answer().model_dump(mode="json"), refusal.status)
+        return respond(Invalid(str(error)))
+    except ValueError:
+        return respond(Invalid("numbers must be finite: JSON, as which it is sent, has no others"))
 
 
 class SignIn(BaseModel):
