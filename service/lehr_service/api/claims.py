@@ -10,7 +10,7 @@ from functools import partial
 from lehr.wire.workers import AnyLease
 from lehr_service.api.changes import Watch
 from lehr_service.api.deps import Server
-from lehr_service.errors import StudyDeleted, WorkerUnknown
+from lehr_service.errors import ServiceError, StudyDeleted, WorkerUnknown
 from lehr_service.operations import dispatch
 from lehr_service.storage import workers
 
@@ -74,6 +74,10 @@ async def _first_lease(
         try:
             lease = await _lease_of(here, study_id, worker_id, request_id)
         except StudyDeleted:
+            continue
+        except ServiceError:
+            raise
+        except Exception:  # its lane has logged it, and the others are none the worse for it
             continue
         if lease is not None:
             return lease
