@@ -110,7 +110,9 @@ def test_an_unknown_worker_is_told_to_register(server, create):
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "worker_unknown")
 
 
-@pytest.mark.parametrize("reference", ["http://127.0.0.1:1/schema", "#/nowhere"])
+@pytest.mark.parametrize(
+    "reference", ["http://127.0.0.1:1/schema", "#/nowhere", "#/allOf/x", "http://["]
+)
 def test_a_schema_that_does_not_stand_alone_is_refused(server, reference):
     tasks = {"task": {"properties": {"units": {"$ref": reference}}}}
     answer = server.http.post("/v1/workers", json={"name": "worker", "tasks": tasks})
