@@ -7,7 +7,8 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -41,9 +42,9 @@ from lehr_service.api.replicas import Replicas
 from lehr_service.api.requests import Requests
 from lehr_service.bootstrap import connect, open_database
 from lehr_service.domain.study import Study
-from lehr_service.errors import ServiceError
+from lehr_service.errors import NotFound, ServiceError
 from lehr_service.garbage import collect_rarely
-from lehr_service.lanes import Clock, Lanes
+from lehr_service.lanes import Act, Clock, Lanes
 from lehr_service.metrics import Metrics
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings
@@ -179,10 +180,15 @@ def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics)
 
 async def _sweep_on(server: Server) -> None:
     """Recover lost trials and end overdue studies, for as long as the server runs."""
-    pause = min(_LONGEST_SWEEP_SECONDS, server.settings.lease_seconds / 4)
+    lease = server.settings.lease_seconds
+    pause, swept = min(_LONGEST_SWEEP_SECONDS, lease / 4), _awake()
     while True:
+        now = _awake()
+        if now - swept > lease / 2:  # stopped, suspended, or its database was away
+            server.lanes.spare_workers()
         try:
             await sweep(server)
+            swept = now
             if uses := server.keyring.take_uses():
                 await server.write(partial(token_rows.used, moments=uses))
         except ServiceError as error:
@@ -195,9 +201,15 @@ async def _sweep_on(server: Server) -> None:
         await asyncio.sleep(pause)
 
 
+def _awake() -> float:
+    """Seconds that have passed for this machine, those in which it was suspended included."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 async def sweep(server: Server) -> None:
     """Take trials back from workers past their deadline; end studies past their timeout."""
     now, lanes = server.clock(), server.lanes
+    acts: dict[int, list[Act]] = defaultdict(list)
     for suspect in await server.read(lambda c: recovery.suspects(c, now, lanes.grace_until)):
         # First, so that no claim of its own which still waits takes the trial again.
         await server.write(
@@ -205,10 +217,21 @@ async def sweep(server: Server) -> None:
         )
         with logs.about(worker=suspect.worker_id):
             log.warning("a worker was not heard of before its deadline")
-            for study_id, token in suspect.attempts:
-                await lanes.submit(study_id, partial(recovery.expire, token=token))
+        for study_id, token in suspect.attempts:
+            acts[study_id].append(partial(recovery.expire, token=token))
     for study_id in await server.read(lambda c: recovery.overdue_studies(c, now)):
-        await lanes.submit(study_id, recovery.settle)
+        acts[study_id].append(recovery.settle)
+    await asyncio.gather(*(_recover(lanes, study_id, acts[study_id]) for study_id in acts))
+
+
+async def _recover(lanes: Lanes, study_id: int, acts: Sequence[Act]) -> None:
+    """Do these in one study; if it cannot be done, that is no reason to leave the others."""
+    done = [lanes.submit(study_id, act) for act in acts]
+    for error in await asyncio.gather(*done, return_exceptions=True):
+        if isinstance(error, BaseException) and not isinstance(error, NotFound):
+            with logs.about(study_id=study_id):
+                log.warning("recovery will try again: %s", error)
+            return
 
 
 class _UvicornServer(uvicorn.Server):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from lehr.wire.base import Path
-from lehr.wire.errors import ErrorAnswer, ErrorBody, FieldError
+from lehr.wire.errors import MOST_FIELDS, ErrorAnswer, ErrorBody, FieldError
 
 
 class ServiceError(Exception):
@@ -23,7 +23,8 @@ class ServiceError(Exception):
 
     def answer(self) -> ErrorAnswer:
         fields = [
-            FieldError(path=".".join(map(str, path)), message=text) for path, text in self.fields
+            FieldError(path=".".join(map(str, path)), message=text)
+            for path, text in self.fields[:MOST_FIELDS]
         ]
         return ErrorAnswer(error=ErrorBody(code=self.code, message=self.message, fields=fields))
 

@@ -91,9 +91,7 @@ class Lanes:
         self._metrics = metrics or Metrics()
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lane")
-        # A server that was down could not hear its workers: none is given up before a lease's
-        # time has passed since the start.
-        self.grace_until = clock() + lease_seconds
+        self.spare_workers()  # they could not be heard while the server was down
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_open = True
 
@@ -122,6 +120,10 @@ class Lanes:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await answer
+
+    def spare_workers(self) -> None:
+        """Give none up before a lease's time has passed from now on."""
+        self.grace_until = self._clock() + self._lease_seconds
 
     async def close(self) -> None:
         """Let what is queued finish."""

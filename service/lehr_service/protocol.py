@@ -12,6 +12,8 @@ from lehr_service.errors import HeadersTooLarge, Malformed, ServiceError
 
 HEADER_BYTES = 64 * 2**10
 HEADER_SECONDS = 30.0
+BODY_SECONDS = 30.0
+BODY_BYTES_A_SECOND = 10_000
 
 
 def _refusal(reason: bytes, error: ServiceError) -> bytes:
@@ -60,22 +62,27 @@ class JoinedWrites:
 class PatientProtocol(HttpToolsProtocol):
     """Closes connections whose headers do not end after 64 KiB, or within 30 seconds.
 
-    The parser itself would collect them for ever.
+    And those whose bodies do not end within 30 seconds and what 10,000 bytes a second would take.
+    The parser itself would wait for both for ever.
     """
 
     def connection_made(self, transport: Any) -> None:
         self._unfinished = 0  # bytes of headers that have not ended
-        self._in_headers = False
+        self._in_headers = self._in_body = False
+        self._body_until = 0.0
         self._deadline: asyncio.TimerHandle | None = None
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._headers_came()
+        self._in_body = False
+        self._came()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._in_body and self._deadline is None:
+            self._await_body()
         if not self._in_headers or self.transport.is_closing():
             return
         self._unfinished += len(data)
@@ -98,13 +105,32 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_headers, self._unfinished = False, 0
-        self._headers_came()
+        self._in_body, self._body_until = True, self.loop.time() + BODY_SECONDS
+        self._came()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:  # else nobody wants it
+            self._body_until += len(body) / BODY_BYTES_A_SECOND
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._came()
+        super().on_message_complete()
 
     def _await_headers(self) -> None:
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
 
-    def _headers_came(self) -> None:
+    def _await_body(self) -> None:
+        """Look again when it should have ended; while this server takes no more, it cannot."""
+        left = self._body_until - self.loop.time()
+        if left > 0 or self.flow.read_paused:
+            self._deadline = self.loop.call_later(max(left, 1.0), self._await_body)
+        else:
+            self._give_up()
+
+    def _came(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -11,7 +11,7 @@ import secrets
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,10 +31,11 @@ _SMALL = 1000  # finished trials up to which a lane may ask while the process is
 _SMALL_GP = 100  # the same for Gaussian processes, whose suggestions soon take seconds
 _ROUND_SECONDS = 0.1  # from a claim to more suggestions, at least
 _BATCH = 16  # suggestions a request, so that studies take turns
+_ANSWER_SECONDS = 300.0  # a process that says nothing for longer hangs
 
 
 class SamplerDied(Exception):
-    """The sampler process ended without an answer."""
+    """The sampler process ended without an answer, or was ended, for it hung."""
 
 
 class SamplerProcess:
@@ -103,15 +104,22 @@ class SamplerProcess:
             raise SamplerDied
         try:
             stdin.write(json.dumps(message).encode() + b"\n")
-            await stdin.drain()
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await stdin.drain()
         except (OSError, RuntimeError) as error:  # RuntimeError: uvloop's, of a closed pipe
             await self._failed(error)
 
     async def _receive(self) -> dict[str, Any]:
         stdout = self._process.stdout if self._process else None
-        line = await stdout.readline() if stdout else b""
+        line = b""
+        hangs: Exception | None = None
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                line = await stdout.readline() if stdout else b""
+        except TimeoutError as error:
+            hangs = error
         if not line.endswith(b"\n"):
-            await self._failed(None)
+            await self._failed(hangs)
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -148,7 +156,7 @@ class _Stock:
     study: Study | None = None
     serial: int = 0
     seconds_each: float = 0.01  # that a suggestion takes
-    feeder: asyncio.Task[None] | None = None
+    is_fed: bool = False  # a task fills it
 
     @property
     def finished(self) -> int:
@@ -199,11 +207,17 @@ class Suggestions:
         salted = settings | {"salt": secrets.randbits(31)}
         self.processes = [SamplerProcess(salted) for _ in range(processes)]
         self._stocks: dict[int, _Stock] = {}
-        self._starting: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # those of stocks that are over, too
+        self._is_open = True
 
     def begin(self) -> None:
         """Start the processes, one after the other, before the first claim has to wait for them."""
-        self._starting = asyncio.create_task(self._warm())
+        self._run(self._warm())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _warm(self) -> None:
         for process in self.processes:
@@ -286,11 +300,11 @@ class Suggestions:
             return None
 
     async def close(self) -> None:
-        feeders = [stock.feeder for stock in self._stocks.values()]
-        tasks = [task for task in (*feeders, self._starting) if task]
-        for task in tasks:
+        """End the processes; none is started any more, whatever lanes still have to finish."""
+        self._is_open = False
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for process in self.processes:
             await process.stop()
 
@@ -303,10 +317,11 @@ class Suggestions:
     def _feed(self, study_id: int) -> None:
         """See to it that somebody fills the stock, if it needs to be."""
         stock, process = self._stocks[study_id], self._process(study_id)
-        if process.is_given_up:
+        if process.is_given_up or not self._is_open:
             stock.release()
-        elif stock.feeder is None and (not process.is_ready or _wanted(stock) is not None):
-            stock.feeder = asyncio.create_task(self._fill(study_id, stock, process))
+        elif not stock.is_fed and (not process.is_ready or _wanted(stock) is not None):
+            stock.is_fed = True
+            self._run(self._fill(study_id, stock, process))
 
     async def _fill(self, study_id: int, stock: _Stock, process: SamplerProcess) -> None:
         try:
@@ -315,10 +330,12 @@ class Suggestions:
                 if not await self._ask(study_id, stock, process, wanted):
                     self._stocks.pop(study_id, None)  # the study is gone
                     stock.release()
-        except SamplerDied:
-            log.warning("a sampler process ended; it is started again")
+                    return
+        except SamplerDied as death:
+            how = "hung" if isinstance(death.__cause__, TimeoutError) else "ended"
+            log.warning("a sampler process %s; it is started again", how)
         finally:
-            stock.feeder = None
+            stock.is_fed = False
         if study_id in self._stocks:
             self._feed(study_id)
 

@@ -122,6 +122,25 @@ def test_a_killed_sampler_process_is_started_again(serve, create, simulated, eag
         assert worker.run_one()["number"] == number
 
 
+def test_a_sampler_process_that_hangs_is_ended(
+    serve, create, simulated, eager, wait_for, monkeypatch, caplog
+):
+    server = serve()
+    create(server.http, pruner=NONE, sampler=TPE)
+    worker = simulated(server.http)
+    assert worker.run_one()["number"] == 0
+    (process,) = server.app.state.server.suggestions.processes[:1]
+    wait_for(lambda: process.is_ready)
+    os.kill(process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(suggestions, "_ANSWER_SECONDS", 0.2)
+    thread, found = in_thread(worker.run_one)
+    wait_for(lambda: process.failures)
+    monkeypatch.setattr(suggestions, "_ANSWER_SECONDS", 60.0)
+    thread.join(30)
+    assert found[0]["number"] == 1
+    assert "a sampler process hung" in caplog.text
+
+
 def test_a_sampler_process_that_never_starts_is_done_without(
     serve, create, simulated, eager, monkeypatch
 ):

@@ -110,7 +110,9 @@ def test_an_unknown_worker_is_told_to_register(server, create):
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "worker_unknown")
 
 
-@pytest.mark.parametrize("reference", ["http://127.0.0.1:1/schema", "#/nowhere"])
+@pytest.mark.parametrize(
+    "reference", ["http://127.0.0.1:1/schema", "#/nowhere", "#/allOf/x", "http://["]
+)
 def test_a_schema_that_does_not_stand_alone_is_refused(server, reference):
     tasks = {"task": {"properties": {"units": {"$ref": reference}}}}
     answer = server.http.post("/v1/workers", json={"name": "worker", "tasks": tasks})
@@ -153,6 +155,29 @@ def test_a_claim_that_waits_keeps_an_idle_worker(serve, create, simulated):
     assert worker.claim(wait=2.5) is None
     create(server.http)
     assert worker.claim() is not None
+
+
+def test_a_clock_that_is_set_back_makes_no_wait_longer(serve, create, simulated, wait_for):
+    server = serve()
+    create(server.http, task="another")
+    worker = simulated(server.http)
+    watch = {"wait": 1, "since_revision": 1000}
+    waits = {
+        "claim": lambda: worker.claim(wait=1),
+        "study": lambda: server.http.get("/v1/studies/study", params=watch).status_code,
+    }
+    found = {}
+    threads = [
+        threading.Thread(target=lambda n=name: found.update({n: waits[n]()})) for name in waits
+    ]
+    for thread in threads:
+        thread.start()
+    waiting = server.app.state.server.changes._waiting
+    wait_for(lambda: len(waiting) == 2)
+    server.clock.advance(-3600)
+    for thread in threads:
+        thread.join(20)
+    assert found == {"claim": None, "study": 200}
 
 
 def test_a_claim_that_waits_keeps_no_lease(serve, create, simulated, wait_for):

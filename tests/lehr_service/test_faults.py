@@ -5,6 +5,7 @@ The faults are real ones: another process holds SQLite's lock, SQLite itself ref
 another session locks a row. Disks without room: ``test_full_disk.py``.
 """
 
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -145,7 +146,7 @@ def own_postgres():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_postgres_gone_and_back(serve, create, simulated, own_postgres, wait_for):
+def test_postgres_gone_and_back(serve, create, simulated, own_postgres, wait_for, caplog):
     server = serve(database_url=own_postgres.url, database_wait_seconds=2)
     worker, lease = at_work(server, create, simulated)
     own_postgres.stop()
@@ -158,6 +159,8 @@ def test_postgres_gone_and_back(serve, create, simulated, own_postgres, wait_for
     wait_for(lambda: is_ready(server))
     goes_on(server, worker, lease, own_postgres.url)
     assert "lehr_database_up 1.0" in server.http.get("/metrics").text
+    assert "other servers are not heard, so requests poll" in caplog.text
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR], "it is no bug of ours"
 
 
 def test_postgres_slow_behind_a_lock(serve, create, simulated, postgres, wait_for):

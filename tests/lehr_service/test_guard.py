@@ -88,6 +88,37 @@ def test_a_connection_that_says_nothing_is_closed(unfinished, sent):
     assert server.http.get("/healthz").status_code == 200
 
 
+POST = b"POST /v1/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        POST + b"Content-Length: 100\r\n\r\n",
+        POST + CHUNKED + b"1\r\n{\r\n",
+    ],
+)
+def test_a_body_that_does_not_go_on_is_not_waited_for(unfinished, monkeypatch, sent):
+    server, connection = unfinished
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
+    connection.sendall(sent)
+    assert connection.recv(1000) == b""
+    assert server.http.get("/healthz").status_code == 200
+
+
+def test_a_body_may_take_as_long_as_a_slow_line_takes(unfinished, monkeypatch):
+    _, connection = unfinished
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "BODY_BYTES_A_SECOND", 1)
+    connection.sendall(POST + b"Content-Length: 40\r\n\r\n" + b" " * 38)
+    connection.settimeout(2)
+    with pytest.raises(TimeoutError):
+        connection.recv(1000)
+    connection.sendall(b"{}")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 422")
+
+
 def test_large_bodies_pass_the_header_limit(unfinished):
     server, _ = unfinished
     text = "x" * 500_000

@@ -59,6 +59,17 @@ def test_an_unexpected_error_is_answered_in_form_and_logged_with_its_request(ser
     assert 'status="500"' in server.http.get("/metrics").text
 
 
+def test_a_refused_number_of_any_length_has_its_record(serve, create, records, caplog):
+    caplog.set_level(logging.INFO, logger="lehr.audit")
+    http = serve().http
+    create(http)
+    for number in ("9" * 5000, "1" * 11, "x"):
+        answer = http.post(f"/v1/studies/study/trials/{number}/stop")
+        assert answer.status_code == 422
+        facts = next(f for m, f in reversed(records) if f.get("method") == "POST")
+        assert (facts["status"], facts["trial"]) == (422, None)
+
+
 def test_records_name_study_trial_and_attempt(serve, create, simulated, records, wait_for):
     server = serve(lease_seconds=30)
     create(server.http, limits={"max_trials": 1})

@@ -183,6 +183,10 @@ def test_the_editor_reads_yaml_and_every_example_is_valid(http):
     wrong = http.post("/pages/definition", json={"text": "name: a\nname: b\n"})
     assert wrong.status_code == 422
     assert "line:2: the key 'name' is given twice" in wrong.json()["error"]["message"]
+    for number in (".inf", ".nan", "1e999"):
+        wrong = http.post("/pages/definition", json={"text": f"name: {number}"})
+        assert wrong.status_code == 422
+        assert "must be finite" in wrong.json()["error"]["message"]
 
 
 def test_scripts_and_styles_come_from_here_and_stay_in_caches(http):
@@ -237,6 +241,7 @@ def test_a_page_of_another_site_changes_nothing(serve, create):
         ({"Sec-Fetch-Site": "same-site"}, False),
         ({"Origin": "http://evil.example"}, False),
         ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
         ({"Origin": f"http://{host}"}, True),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "http://behind.a.proxy"}, True),
         ({"Sec-Fetch-Site": "none"}, True),

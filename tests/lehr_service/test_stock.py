@@ -113,6 +113,31 @@ def children():
     return set(Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split())
 
 
+def test_no_process_is_started_for_what_ends_after_the_server_has_left(kept, study):
+    async def left():
+        before = children()
+        await kept.close()
+        kept.note(study)  # a lane finishes what is queued
+        await asyncio.sleep(0.0)
+        assert children() == before
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    uvloop.run(left())
+
+
+def test_who_fills_the_stock_of_a_study_that_is_over_leaves_with_the_server(study):
+    async def left():
+        suggestions, before = Suggestions({}, processes=1), children()
+        suggestions.note(study)
+        await asyncio.sleep(0.0)
+        suggestions.note(replace(study, state=study.state.CANCELLED))
+        await suggestions.close()
+        assert children() == before
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    uvloop.run(left())
+
+
 @pytest.mark.parametrize("turns", range(8))
 def test_a_process_that_is_starting_as_the_server_leaves_is_waited_for(turns):
     """Otherwise it may end after the loop, which cannot take that."""

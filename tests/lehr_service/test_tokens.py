@@ -10,6 +10,10 @@ import pytest
 from lehr.wire.tokens import Role
 from lehr_service.api import answers
 from lehr_service.domain.tokens import digest, id_of, new_token
+from lehr_service.errors import LastAdmin
+from lehr_service.operations import tokens as operations
+from lehr_service.storage import tokens
+from lehr_service.storage.session import Database
 
 ADMIN = {"name": "me", "role": "admin"}
 
@@ -145,6 +149,33 @@ def test_the_last_admin_stays_unless_there_is_one_by_environment(serve, tmp_path
     assert other.http.get("/v1/studies").status_code == 200
 
 
+def test_two_admins_cannot_revoke_each_other(database_url):
+    url = database_url.replace("postgresql://", "postgresql+psycopg://")
+    database = Database(url)
+    database.migrate()
+    made = [new_token(name, Role.ADMIN, 0.0, None)[0] for name in ("one", "other")]
+    refused = []
+
+    def revoke(token):
+        try:
+            with database.write() as connection:
+                operations.revoke(connection, token.id, 1.0, keep_an_admin=True)
+        except LastAdmin as error:
+            refused.append(error)
+
+    with database.write() as connection:
+        for token in made:
+            tokens.add(connection, token)
+    thread = threading.Thread(target=revoke, args=(made[1],))
+    with database.write() as connection:
+        operations.revoke(connection, made[0].id, 1.0, keep_an_admin=True)
+        thread.start()
+        thread.join(0.5)
+    thread.join(20)
+    database.close()
+    assert len(refused) == 1
+
+
 def test_a_revocation_holds_on_every_server_soon_and_a_new_token_at_once(
     serve, database_url, wait_for
 ):
@@ -158,8 +189,6 @@ def test_a_revocation_holds_on_every_server_soon_and_a_new_token_at_once(
 
 
 def test_no_query_for_a_request(closed, monkeypatch):
-    from lehr_service.storage import tokens
-
     looks, every = [], tokens.every
     monkeypatch.setattr(tokens, "every", lambda c: looks.append(1) or every(c))
     with httpx.Client(base_url=closed.url, headers=closed.http.headers) as http:
@@ -170,8 +199,6 @@ def test_no_query_for_a_request(closed, monkeypatch):
 
 def test_who_watches_hears_that_the_database_is_gone(closed, monkeypatch):
     """By the tokens of before; nobody else is let in, and nothing else is answered."""
-    from lehr_service.storage import tokens
-
     viewer, worker = made(closed, name="v", role="viewer"), made(closed, name="w", role="worker")
     closed.http.get("/metrics", headers=bearer(viewer["token"]))
 

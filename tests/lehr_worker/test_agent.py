@@ -8,6 +8,10 @@ import pytest
 from tests.lehr_worker.fake_server import FakeServer, goals
 from tests.lehr_worker.working import Gate, Work, ends_well
 
+from lehr.wire.workers import NewReport, NewReports
+from lehr_service.settings import Settings
+from lehr_worker.trials import REPORTS_A_REQUEST
+
 
 def test_a_worker_registers_what_it_can_train(server: FakeServer, work: Work) -> None:
     work()
@@ -104,6 +108,13 @@ def test_a_heartbeat_that_names_an_attempt_stops_it(
     gate.open("all")
     ends_well(server)
     assert not [c for c in server.calls if "/t/" in c.path]
+
+
+def test_what_waits_for_the_server_fits_into_its_largest_body() -> None:
+    metrics = {f"{'m' * 97}{number:03}": -1.2345678901234567e-300 for number in range(200)}
+    report = NewReport(step=999_999, value=0.1234567890123456, metrics=metrics)
+    reports = NewReports(reports=[report] * REPORTS_A_REQUEST)
+    assert len(reports.model_dump_json()) < Settings.model_fields["body_bytes"].default
 
 
 @pytest.mark.parametrize("mode", ["down", "busy"])

@@ -15,7 +15,7 @@ from lehr_worker.attempts import Attempt, Pupil
 from lehr_worker.stores import Store
 from lehr_worker.uploads import Uploads
 
-REPORTS_A_REQUEST = 1_000  # the server limits the size of a body
+REPORTS_A_REQUEST = 100  # fit into the largest body that a server takes, however many metrics
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,8 @@ from pydantic import Field
 
 from lehr.wire.base import Path, Wire
 
+MOST_FIELDS = 100  # that one answer names: a body may have a hundred thousand wrong ones
+
 _NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 _SHOULD = re.compile(r"^(?:Input|String|List|Dictionary|Data) should ")
 

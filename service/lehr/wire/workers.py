@@ -167,7 +167,10 @@ class NewReports(Wire):
         reports=[{"step": 0, "value": 0.91, "learning_rate": 0.1, "metrics": {"val_loss": 0.3}}]
     )
 
-    reports: Annotated[list[NewReport], Field(min_length=1, max_length=10_000)]
+    reports: Annotated[
+        list[NewReport],
+        Field(min_length=1, max_length=10_000, fail_fast=True),  # or each might have its errors
+    ]
 
 
 Word = Literal["continue", "prune", "stop"]

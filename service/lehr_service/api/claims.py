@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from functools import partial
 
 from lehr.wire.workers import AnyLease
 from lehr_service.api.changes import Watch
 from lehr_service.api.deps import Server
-from lehr_service.errors import StudyDeleted, WorkerUnknown
+from lehr_service.errors import ServiceError, StudyDeleted, WorkerUnknown
 from lehr_service.operations import dispatch
 from lehr_service.storage import workers
 
@@ -21,7 +23,7 @@ async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> A
     """
     key = (worker_id, request_id)
     if key not in here.claims:
-        task = asyncio.create_task(_wait(here, worker_id, request_id, here.clock() + wait))
+        task = asyncio.create_task(_wait(here, worker_id, request_id, time.monotonic() + wait))
         here.claims[key] = task
         task.add_done_callback(lambda _: here.claims.pop(key, None))
     lease: AnyLease | None = await asyncio.shield(here.claims[key])
@@ -29,21 +31,22 @@ async def claim(here: Server, worker_id: str, request_id: str, wait: float) -> A
 
 
 async def _wait(here: Server, worker_id: str, request_id: str, until: float) -> AnyLease | None:
+    """``until`` is monotonic: a clock that is set back makes no wait longer."""
     with here.changes.watch("work") as watch:
-        noted = 0.0
+        noted = -math.inf
         while True:  # a look of its own at first, and whenever there may be something for it
             candidates = await here.choices((worker_id, request_id))
             if candidates is None:
                 raise WorkerUnknown(worker_id)
             lease = await _first_lease(here, candidates.study_ids, worker_id, request_id)
-            now = here.clock()
+            now = time.monotonic()
             if lease is not None or candidates.draining or now >= until or here.changes.ended:
                 return lease
             if now >= noted + _idle(here):
-                noted = now
-                deadline = now + here.settings.lease_seconds
+                noted, heard = now, here.clock()
+                deadline = heard + here.settings.lease_seconds
                 await here.write(
-                    partial(workers.waits, worker_id=worker_id, now=now, deadline=deadline)
+                    partial(workers.waits, worker_id=worker_id, now=heard, deadline=deadline)
                 )
             await _until_open(here, watch, worker_id, candidates, min(until, noted + _idle(here)))
 
@@ -57,7 +60,7 @@ async def _until_open(
     here: Server, watch: Watch, worker_id: str, candidates: dispatch.Candidates, until: float
 ) -> None:
     """Wait until there is something to look for; all who wait look together whether there is."""
-    while (now := here.clock()) < until and not here.changes.ended:
+    while (now := time.monotonic()) < until and not here.changes.ended:
         await watch.wait(until - now)
         opening = await here.openings(worker_id)
         if worker_id in opening.draining or opening.tasks & candidates.tasks:
@@ -71,6 +74,10 @@ async def _first_lease(
         try:
             lease = await _lease_of(here, study_id, worker_id, request_id)
         except StudyDeleted:
+            continue
+        except ServiceError:
+            raise
+        except Exception:  # its lane has logged it, and the others are none the worse for it
             continue
         if lease is not None:
             return lease

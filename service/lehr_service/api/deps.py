@@ -85,7 +85,11 @@ class Server:
         """What to say to each worker; see ``hear``."""
         now = self.clock()
         deadline = now + self.settings.lease_seconds
-        return await self.write(partial(hear, beats=beats, now=now, deadline=deadline))
+        try:
+            return await self.write(partial(hear, beats=beats, now=now, deadline=deadline))
+        except Exception:
+            self.lanes.spare_workers()  # that nobody could note that they live is not their fault
+            raise
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in a thread of its own view of the database.

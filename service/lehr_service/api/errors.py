@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from lehr.wire.errors import ErrorAnswer, ErrorBody, found_wrong
+from lehr.wire.errors import MOST_FIELDS, ErrorAnswer, ErrorBody, found_wrong
 from lehr_service.errors import Invalid, Malformed, ServiceError, TooManyRequests, Unavailable
 from lehr_service.storage.session import FileGone, because, told
 
@@ -41,9 +41,10 @@ def invalid(errors: list[Any]) -> ServiceError:
     """What pydantic found wrong with a request."""
     if any(error["type"] == "json_invalid" for error in errors):
         return Malformed("the body is not valid JSON")
-    fields = found_wrong(errors)
+    fields = found_wrong(errors[:MOST_FIELDS])
     named = ", ".join(".".join(map(str, path)) or "body" for path, _ in fields)
-    return Invalid(f"not valid: {named}", fields)
+    others = len(errors) - MOST_FIELDS
+    return Invalid(f"not valid: {named}{f' and {others} more' if others > 0 else ''}", fields)
 
 
 def _service_error(error: Exception) -> Response:

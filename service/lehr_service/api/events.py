@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
@@ -79,7 +80,7 @@ def _position(study: Study, last_event_id: str | None, since_revision: int) -> P
 
 async def _stream(here: Server, study: Study, position: Position) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    quiet_since = here.clock()
+    quiet_since = time.monotonic()
     with here.changes.watch(study.id) as watch:
         while not here.changes.ended:
             now, batch = await here.read(partial(_batch, here, study.id, position))
@@ -93,9 +94,9 @@ async def _stream(here: Server, study: Study, position: Position) -> AsyncIterat
             if now.state.is_finished:
                 return
             if batch:
-                quiet_since = here.clock()
-            elif here.clock() - quiet_since >= _SILENCE_SECONDS:
-                quiet_since = here.clock()
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since >= _SILENCE_SECONDS:
+                quiet_since = time.monotonic()
                 yield ": still here\n\n"
             await asyncio.sleep(_PAUSE_SECONDS)
             await watch.wait(_SILENCE_SECONDS)

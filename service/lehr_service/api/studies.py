@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Annotated, Literal
 
@@ -130,7 +131,7 @@ async def show_study(
     """One study; with ``wait`` and ``since_revision`` answers when it has a later revision."""
     study = await here.read(lambda c: found(c, name))
     if wait and since_revision is not None:
-        await _later(here, study.id, since_revision, here.clock() + wait)
+        await _later(here, study.id, since_revision, time.monotonic() + wait)
     return answer(await _shown(here, name))
 
 
@@ -138,7 +139,7 @@ async def _later(here: Server, study_id: int, revision: int, until: float) -> No
     with here.changes.watch(study_id) as watch:
         while True:
             current = await here.read(lambda c: studies.revision(c, study_id))
-            left = until - here.clock()
+            left = until - time.monotonic()
             if current is None or current > revision or left <= 0 or here.changes.ended:
                 return
             await watch.wait(left)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Mapping
-from typing import Any
 
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection
@@ -25,9 +24,9 @@ from lehr_service.api.claims import claim as claim_trial
 from lehr_service.api.deps import Here, Server, Who, WorkerId, answer, refuses
 from lehr_service.api.lean import LeanRoute
 from lehr_service.domain.attempt import Attempt
-from lehr_service.errors import Invalid, WorkerUnknown
+from lehr_service.errors import WorkerUnknown
+from lehr_service.operations import schemas
 from lehr_service.operations.heartbeats import Beat
-from lehr_service.operations.studies import check_schema
 from lehr_service.operations.views import moment, worker_view
 from lehr_service.storage import attempts, range_tests, studies, trials, workers
 
@@ -39,7 +38,7 @@ _LISTED = 10_000
 @router.post("", status_code=201, response_model=Registered, responses=refuses(400))
 async def register(registration: Registration, here: Here, who: Who) -> Response:
     """Register a worker; its id is for this run of it, and for the token that it came with."""
-    _check_schemas(registration.tasks)
+    await asyncio.to_thread(schemas.check, registration.tasks)
     now, lease = here.clock(), here.settings.lease_seconds
     worker = workers.Worker(
         id=secrets.token_hex(16),
@@ -66,13 +65,6 @@ async def register(registration: Registration, here: Here, who: Who) -> Response
         ),
         201,
     )
-
-
-def _check_schemas(tasks: Mapping[str, dict[str, Any]]) -> None:
-    found = {name: check_schema(schema) for name, schema in tasks.items()}
-    wrong = [(("tasks", name), message) for name, message in found.items() if message]
-    if wrong:
-        raise Invalid("tasks must map each name to a JSON schema", wrong)
 
 
 @router.get("", response_model=WorkerPage, responses=refuses())

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from lehr.wire.base import Path
 from lehr.wire.range_tests import RangeTestState
-from lehr.wire.space import Choice, Constant, Measure, Range, RangeTest, Value, Vector
 from lehr.wire.studies import Limits, StudyChanges, StudyDefinition, StudyState
 from lehr_service.domain import range_test as range_test_rules
 from lehr_service.domain import study as study_rules
 from lehr_service.domain.study import Study
 from lehr_service.errors import Invalid, InvalidTransition, StudyActive, StudyNameTaken
+from lehr_service.operations import schemas
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.range_tests import reused
 from lehr_service.search import check_definition, narrowing
 from lehr_service.storage import range_tests, studies, workers
-
-log = logging.getLogger(__name__)
-
-_UNUSABLE = (Unresolvable, RecursionError, re.error)
 
 
 def new_study(definition: StudyDefinition, now: float) -> Study:
@@ -115,64 +104,10 @@ def check_parameters(connection: Connection, definition: StudyDefinition, now: f
 
     Raises Invalid unless one of them, or none, takes the parameters.
     """
-    schemas = workers.schemas(connection, definition.task, now)
-    found = [_if_usable(definition.space.parameters, schema) for schema in schemas]
+    offered = workers.schemas(connection, definition.task, now)
+    found = [schemas.refusals(schema, definition.space.parameters) for schema in offered]
     if found and all(found):
         raise Invalid(f"task {definition.task!r} does not take these parameters", found[0])
-
-
-def _if_usable(
-    parameters: Mapping[str, Value], schema: Mapping[str, Any]
-) -> Sequence[tuple[Path, str]]:
-    """As ``_against_schema``; a schema that fails in use is the worker's, and forbids nothing."""
-    try:
-        return _against_schema(parameters, schema)
-    except _UNUSABLE as error:
-        log.warning("a task's schema cannot be used: %s", error)
-        return []
-
-
-def _against_schema(
-    parameters: Mapping[str, Value], schema: Mapping[str, Any]
-) -> Sequence[tuple[Path, str]]:
-    """What the schema has against values that the parameters may take, one problem a parameter.
-
-    What is required is not looked at: a task has defaults for what a study leaves out.
-    """
-    rules = {keyword: rule for keyword, rule in schema.items() if keyword != "required"}
-    # An empty registry: nothing that a schema refers to is ever fetched.
-    validator = Draft202012Validator(rules, registry=Registry())
-    wrong: list[tuple[Path, str]] = []
-    for name, value in parameters.items():
-        errors = (e.message for s in _samples(value) for e in validator.iter_errors({name: s}))
-        message = next(errors, None)
-        if message is not None:
-            wrong.append((("search_space", "parameters", name), message))
-    return wrong
-
-
-def check_schema(schema: Mapping[str, Any]) -> str | None:
-    """What is wrong with a task's JSON schema of parameters; None where nothing is."""
-    try:
-        Draft202012Validator.check_schema(schema)
-        list(Draft202012Validator(schema, registry=Registry()).iter_errors({}))
-        _against_schema({name: Constant(0) for name in schema.get("properties", {})}, schema)
-    except (SchemaError, *_UNUSABLE) as error:
-        return f"is no JSON schema that stands alone: {getattr(error, 'message', error)}"
-    return None
-
-
-def _samples(value: Value) -> Iterator[Any]:
-    """Values a parameter may take; of a range, its ends."""
-    match value:
-        case Constant(constant):
-            yield constant
-        case Choice(values):
-            yield from values
-        case Range(low, high):
-            yield from (low, high)
-        case RangeTest() | Vector() | Measure():
-            return
 
 
 def change(desk: Desk, changes: StudyChanges) -> Study:

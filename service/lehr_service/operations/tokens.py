@@ -29,6 +29,7 @@ def check_admin_first(connection: Connection, role: Role, now: float) -> None:
 
 def revoke(connection: Connection, token_id: str, now: float, *, keep_an_admin: bool) -> None:
     """Make a token invalid for good. Raises TokenUnknown, LastAdmin."""
+    tokens.lock(connection)  # or two admins might revoke each other's, and none be left
     known = tokens.every(connection)
     if token_id not in {token.id for token in known}:
         raise TokenUnknown(token_id)

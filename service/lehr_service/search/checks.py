@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from lehr.wire.base import Path, all_of
+from lehr.wire.errors import MOST_FIELDS
 from lehr.wire.space import Range, SearchSpace, admits, is_conditional, searched
 from lehr.wire.studies import StudyDefinition, path_of
 from lehr_service.search.errors import SearchError
@@ -65,7 +67,8 @@ def _with_margin(definition: StudyDefinition) -> Iterator[Problem]:
 
 def check_enqueued(definition: StudyDefinition, params: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with the parameters of a trial to enqueue, each with its path."""
-    return [(("params", name), message) for name, message in _enqueued(definition, params)]
+    found = islice(_enqueued(definition, params), MOST_FIELDS)
+    return [(("params", name), message) for name, message in found]
 
 
 def _enqueued(definition: StudyDefinition, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

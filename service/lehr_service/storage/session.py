@@ -147,19 +147,8 @@ class Database:
         if self.is_sqlite:
             yield
             return
-        driver: Any = connection.connection.driver_connection
-        dialect = connection.dialect
-        base = dialect.loaded_dbapi.Error
-        try:
-            with driver.pipeline():
-                yield
-        except base as error:  # at the end, past SQLAlchemy
-            is_lost = dialect.is_disconnect(error, driver, None)
-            if is_lost:
-                connection.invalidate(error)
-            raise DBAPIError.instance(
-                "", None, error, base, connection_invalidated=is_lost, dialect=dialect
-            ) from error
+        with _driver_of(connection) as driver, driver.pipeline():
+            yield
 
     def migrate(self) -> None:
         """Bring the schema to this version; servers that start together take turns.
@@ -238,8 +227,7 @@ class Database:
         """
         if self.is_sqlite:
             return
-        with self._writer.connect() as connection:
-            driver: Any = connection.connection.driver_connection
+        with self._writer.connect() as connection, _driver_of(connection) as driver:
             driver.autocommit = True
             try:
                 driver.execute(f"LISTEN {_CHANNEL}")
@@ -252,6 +240,23 @@ class Database:
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()
+
+
+@contextmanager
+def _driver_of(connection: Connection) -> Iterator[Any]:
+    """The driver's own connection; what it raises past SQLAlchemy is raised as SQLAlchemy does."""
+    driver: Any = connection.connection.driver_connection
+    dialect = connection.dialect
+    base = dialect.loaded_dbapi.Error
+    try:
+        yield driver
+    except base as error:
+        is_lost = dialect.is_disconnect(error, driver, None)
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            "", None, error, base, connection_invalidated=is_lost, dialect=dialect
+        ) from error
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -12,6 +12,7 @@ from lehr_service.domain.tokens import Token
 from lehr_service.storage.tables import attempts, tokens, workers
 
 _ALL = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
+_LOCK = select(tokens.c.id).order_by(tokens.c.id).with_for_update()
 _USED = (
     update(tokens).where(tokens.c.id == bindparam("of_id")).values(last_used_at=bindparam("used"))
 )
@@ -30,6 +31,11 @@ def add(connection: Connection, token: Token) -> None:
 def every(connection: Connection) -> list[Token]:
     """All tokens that there ever were, the oldest first."""
     return [_token(row) for row in connection.execute(_ALL).all()]
+
+
+def lock(connection: Connection) -> None:
+    """Let nobody else change a token until the transaction ends."""
+    connection.execute(_LOCK).all()
 
 
 def revoke(connection: Connection, token_id: str, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Annotated, Any, get_args
@@ -58,6 +59,7 @@ class _PageRoute(APIRoute):
 router = APIRouter(include_in_schema=False, route_class=_PageRoute)
 
 Text = Annotated[Storable, Query(max_length=200)]
+_LONGEST_TEXT = 100_000  # of a definition in YAML, which takes a second to read
 _Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Cursor = Annotated[str, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$")]
 
@@ -173,8 +175,10 @@ async def tokens_page(here: Here) -> Response:
 @router.post("/pages/definition")
 async def read_text(written: Written) -> Response:
     """YAML as JSON, for browsers cannot read it; the reader is that of ``lehr study create``."""
+    if len(written.text) > _LONGEST_TEXT:
+        return respond(Invalid(f"the text has more than {_LONGEST_TEXT:,} characters"))
     try:
-        return JSONResponse(read_definition(written.text, "line"))
+        return JSONResponse(await asyncio.to_thread(read_definition, written.text, "line"))
     except DefinitionUnreadable as error:
         return respond(Invalid(str(error)))
     except ValueError:

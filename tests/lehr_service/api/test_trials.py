@@ -1,5 +1,7 @@
 """Trials, call by call: pages, what changed, fields and reports, the best."""
 
+from lehr_service.api import paging
+
 from .calls import SEVERAL, STUDY, TRIAL_FIELDS, code
 
 # Trials
@@ -39,6 +41,14 @@ def test_trials_are_listed_in_every_order_by_page(http, create, simulated):
     assert pages(http, state="fail") == [1, 5]
     assert pages(http, state="complete", order_by="-value") == [2, 6, 0, 3, 4]
     assert pages(http, state="waiting") == []
+
+
+def test_a_cursor_may_have_a_number_that_no_integer_column_takes(http, create, simulated):
+    ended(http, create, simulated, [0.5, None, -1.5])
+    for number, beyond in ((10**100, [1]), (-(10**100), [2, 0, 1])):
+        query = {"order_by": "value", "after": paging.encode(number, 0)}
+        page = http.get(f"{STUDY}/trials", params=query).json()
+        assert [trial["number"] for trial in page["items"]] == beyond
 
 
 def test_since_revision_shows_only_what_changed(http, create, simulated):

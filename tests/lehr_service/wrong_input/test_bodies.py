@@ -50,6 +50,30 @@ def test_a_body_that_is_no_mapping(quick, body):
     assert is_empty(quick)
 
 
+def test_of_very_many_wrong_fields_some_are_named(http, create, simulated):
+    create(http)
+    lease = simulated(http).claim()
+    many = {f"field{number}": 1 for number in range(1000)}
+    error = refusal(http.post(STUDIES, json=many), 422)
+    assert len(error.fields) == 100
+    assert error.message.startswith("not valid: ")
+    assert error.message.endswith(" more")
+    assert (
+        len(refusal(http.post(f"{STUDIES}/study/trials", json={"params": many}), 422).fields) == 100
+    )
+    wrong = [{"step": -1, "value": "x"}] * 1000
+    answer = http.post(f"/v1/attempts/{lease['token']}/reports", json={"reports": wrong})
+    assert [field.path for field in refusal(answer, 422).fields] == [
+        "reports.0.step",
+        "reports.0.value",
+    ]
+
+
+def test_a_text_for_the_editor_that_would_take_long_to_read(serve):
+    answer = serve().http.post("/pages/definition", json={"text": "#" * 100_001})
+    assert "more than 100,000 characters" in refusal(answer, 422).message
+
+
 def test_a_body_of_another_media_type(quick, definition):
     body = body_of(definition)
     for kind in (None, "text/plain", "application/x-yaml", "application/jsonp"):

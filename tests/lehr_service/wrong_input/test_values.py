@@ -29,6 +29,9 @@ def test_query_values_that_are_wrong(http, create):
     for url, name, value in wrong:
         error = refusal(http.get(url, params={name: value}), 422)
         assert [field.path for field in error.fields] == [name], (url, name, value)
+    wrong_pages = [("/", "q", "\x00"), ("/studies/study", "metric", "\x00")]
+    for url, name, value in wrong_pages:
+        assert http.get(url, params={name: value}).status_code == 422, (url, name)
     answer = http.post(STUDIES, json={}, params={"validate_only": "maybe"})
     assert "validate_only" in [field.path for field in refusal(answer, 422).fields]
 

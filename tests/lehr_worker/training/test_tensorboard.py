@@ -58,6 +58,16 @@ def ending(run: Any) -> Any:
     return metadata.parse_session_end_info_plugin_data(content)
 
 
+@pytest.mark.parametrize("study", ["..", "../../out", "/out", "a/../../out", ".", "study"])
+def test_no_study_leads_out_of_the_folder(tmp_path: Path, study: str) -> None:
+    folder = tmp_path / "logs" / "here"
+    lease = a_lease().model_copy(update={"study": study})
+    train(TrialLog(folder, lease), range(1))
+    (written,) = (file for file in tmp_path.rglob("*") if file.is_file())
+    assert written.parent.parent.parent == folder
+    assert (written.parent.parent.name == study) is (study == "study")
+
+
 def test_epochs_parameters_and_the_end_are_shown(tmp_path: Path) -> None:
     log = TrialLog(tmp_path, a_lease())
     train(log, range(3))

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+import re
 import struct
 import time
 from collections.abc import Callable, Mapping
@@ -37,7 +38,8 @@ class TrialLog:
 
     def __init__(self, folder: Path, lease: Lease) -> None:
         self._lease = lease
-        self._folder = folder / lease.study / f"{lease.trial.number:05d}"
+        study = re.sub(r"^\.+|[^a-z0-9._-]", "_", lease.study)  # a server must not choose a path
+        self._folder = folder / study / f"{lease.trial.number:05d}"
         self._writer: tf.io.TFRecordWriter | None = None
         self._step = 0
         self._is_broken = False
