@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lehr_service import suggestions
+from lehr_service.suggestions import process as sampler_process
 
 NONE = {"name": "none"}
 TPE = {"name": "tpe", "n_startup_trials": 4}
@@ -26,7 +27,7 @@ def gate(monkeypatch, tmp_path, eager):
     here, before = str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{before}")
     monkeypatch.setenv("BLOCKING_SAMPLER_GATE", str(gate))
-    monkeypatch.setattr(suggestions, "MODULE", "blocking_sampler")
+    monkeypatch.setattr(sampler_process, "MODULE", "blocking_sampler")
     return gate
 
 
@@ -132,10 +133,10 @@ def test_a_sampler_process_that_hangs_is_ended(
     (process,) = server.app.state.server.suggestions.processes[:1]
     wait_for(lambda: process.is_ready)
     os.kill(process.pid, signal.SIGSTOP)
-    monkeypatch.setattr(suggestions, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(sampler_process, "_ANSWER_SECONDS", 0.2)
     thread, found = in_thread(worker.run_one)
     wait_for(lambda: process.failures)
-    monkeypatch.setattr(suggestions, "_ANSWER_SECONDS", 60.0)
+    monkeypatch.setattr(sampler_process, "_ANSWER_SECONDS", 60.0)
     thread.join(30)
     assert found[0]["number"] == 1
     assert "a sampler process hung" in caplog.text
@@ -144,7 +145,7 @@ def test_a_sampler_process_that_hangs_is_ended(
 def test_a_sampler_process_that_never_starts_is_done_without(
     serve, create, simulated, eager, monkeypatch
 ):
-    monkeypatch.setattr(suggestions, "MODULE", "no_such_module")
+    monkeypatch.setattr(sampler_process, "MODULE", "no_such_module")
     server = serve()
     create(server.http, pruner=NONE, sampler=TPE)
     assert [simulated(server.http).run_one()["number"] for _ in range(2)] == [0, 1]

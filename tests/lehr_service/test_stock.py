@@ -12,7 +12,8 @@ import uvloop
 from lehr.wire.studies import StudyDefinition
 from lehr_service.operations.studies import new_study
 from lehr_service.search import Suggestion
-from lehr_service.suggestions import Suggestions, _Stock, _wanted
+from lehr_service.suggestions import Suggestions
+from lehr_service.suggestions.stock import Stock
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def kept(study):
     """Suggestions with a stock of one study, whose process is never asked."""
     suggestions = Suggestions({}, processes=1)
     suggestions.processes[0].is_ready = True
-    suggestions._stocks[1] = _Stock(study=study)
+    suggestions._stocks[1] = Stock(study=study)
     return suggestions
 
 
@@ -36,7 +37,7 @@ def made(finished=10):
 
 
 def test_nothing_is_made_ahead_that_nobody_asked_for(study):
-    assert _wanted(_Stock(study=study)) is None
+    assert Stock(study=study).wanted() is None
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_nothing_is_made_ahead_that_nobody_asked_for(study):
     [(1, 0.01, 1), (100, 0.01, 3), (100, 0.2, 9), (1000, 0.5, 20)],
 )
 def test_as_many_are_ready_as_are_claimed_meanwhile(study, claims, seconds_each, expected):
-    stock, now = _Stock(study=study, seconds_each=seconds_each), time.monotonic()
+    stock, now = Stock(study=study, seconds_each=seconds_each), time.monotonic()
     stock.claimed_at.extend([now] * claims)
     assert stock.target(now + 4.9) == expected
     assert stock.target(now + 5.1) == 0
@@ -56,7 +57,7 @@ def test_as_many_are_ready_as_are_claimed_meanwhile(study, claims, seconds_each,
 )
 def test_more_are_ready_where_claims_may_come_together(study, claims, running, expected):
     """At a claim a second, 5, 10 and 50, when each suggestion takes 10 ms."""
-    stock, now = _Stock(study=replace(study, running=running)), time.monotonic()
+    stock, now = Stock(study=replace(study, running=running)), time.monotonic()
     stock.claimed_at.extend([now] * claims)
     assert stock.target(now) == expected
 
@@ -85,16 +86,16 @@ def test_what_is_under_way_counts_as_pending_until_it_is_stored(kept):
     stock.ready.extend([first, second])
     kept.ready(1)
     stock.claimed_at.extend([time.monotonic()] * 200)
-    assert _wanted(stock).pending == [first, second]
+    assert stock.wanted().pending == [first, second]
     first.used = True
-    assert _wanted(stock).pending == [second]
+    assert stock.wanted().pending == [second]
 
 
 def test_old_ones_are_replaced_where_nobody_waits(kept):
     stock = kept._stocks[1]
     stock.ready.append(made(finished=7))  # more than half of the four that run have finished since
     stock.claimed_at.append(time.monotonic())
-    wanted = _wanted(stock)
+    wanted = stock.wanted()
     assert (wanted.replaces, wanted.pending, wanted.count) == (True, [], 1)
 
 
