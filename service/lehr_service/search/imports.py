@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
+from lehr.wire.base import all_of
 from lehr_service.search.errors import SearchError
 from lehr_service.search.quiet import quiet
 
@@ -19,12 +21,30 @@ def best_points(storage: str, study_name: str | None, limit: int) -> list[dict[s
     """
     with quiet():
         try:
-            study = optuna.load_study(study_name=study_name, storage=storage)
+            names = optuna.get_all_study_names(storage)
+            name = _chosen(names, study_name, storage)
+            study = optuna.load_study(study_name=name, storage=storage)
+        except SearchError:
+            raise
         except Exception as error:  # whatever the database's driver raises
-            raise SearchError(f"Optuna cannot open {storage}: {error or 'no study'}") from error
+            said = str(error).partition("\n")[0]
+            raise SearchError(f"Optuna cannot open {storage}: {said}") from error
         if len(study.directions) > 1:
             return [trial.params for trial in study.best_trials[:limit]]
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     sign = 1 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1
     ordered = sorted(complete, key=lambda trial: sign * (trial.value or 0.0))
     return list({str(trial.params): trial.params for trial in ordered}.values())[:limit]
+
+
+def _chosen(names: Sequence[str], wanted: str | None, storage: str) -> str:
+    """The study that is meant. Raises SearchError where there is none, or more than one."""
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted is not None and wanted in names:
+        return wanted
+    there = (
+        f"there are {all_of(names)}" if len(names) > 1 else f"there is {all_of(names) or 'none'}"
+    )
+    asked = "name the study" if wanted is None else f"no study is named {wanted!r}"
+    raise SearchError(f"{asked} (--study NAME): in {storage} {there}")
