@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from lehr_service.settings import Settings
@@ -26,8 +27,13 @@ Home = Annotated[
 
 
 def settings_of(database_url: str | None, home: Path | None) -> Settings:
-    """The server's settings with what was given; raises ValidationError where it is wrong."""
+    """The server's settings with what was given; raises BadParameter where it is wrong."""
     from lehr_service.settings import Settings
 
     given: dict[str, Any] = {"database_url": database_url, "home": home}
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        option = f"--{str(first['loc'][0]).replace('_', '-')}"
+        raise typer.BadParameter(first["msg"], param_hint=option) from error

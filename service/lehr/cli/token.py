@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from lehr.cli import render
@@ -138,10 +137,7 @@ def _tokens(
         return
     with needs_extra("token --local", "service"):
         from lehr_service.bootstrap import LocalTokens
-    try:
-        settings = settings_of(database_url, home)
-    except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--database-url") from error
+    settings = settings_of(database_url, home)
     with explained(), LocalTokens(settings) as tokens:
         yield tokens
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from lehr.wire.base import all_of
 from lehr_service.search.errors import SearchError
 from lehr_service.search.quiet import quiet
 
@@ -37,7 +38,24 @@ def _opened(storage: str, study_name: str | None) -> Iterator[Study]:
         try:
             database = RDBStorage(storage)
             stack.callback(database.engine.dispose)
-            study = optuna.load_study(study_name=study_name, storage=database)
+            name = _chosen(optuna.get_all_study_names(database), study_name, storage)
+            study = optuna.load_study(study_name=name, storage=database)
+        except SearchError:
+            raise
         except Exception as error:  # whatever the database's driver raises
-            raise SearchError(f"Optuna cannot open {storage}: {error or 'no study'}") from error
+            said = str(error).partition("\n")[0]
+            raise SearchError(f"Optuna cannot open {storage}: {said}") from error
         yield study
+
+
+def _chosen(names: Sequence[str], wanted: str | None, storage: str) -> str:
+    """The study that is meant. Raises SearchError where there is none, or more than one."""
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted is not None and wanted in names:
+        return wanted
+    there = (
+        f"there are {all_of(names)}" if len(names) > 1 else f"there is {all_of(names) or 'none'}"
+    )
+    asked = "name the study" if wanted is None else f"no study is named {wanted!r}"
+    raise SearchError(f"{asked} (--study NAME): in {storage} {there}")

@@ -61,6 +61,14 @@ def test_without_pg_dump_the_command_is_said(lehr_at, tmp_path, monkeypatch):
     assert "secret" not in refused.output
 
 
+@pytest.mark.parametrize("command", [["upgrade"], ["check"], ["backup", "copy.db"]])
+def test_what_is_no_database_url_is_said_in_a_line(lehr_at, command):
+    refused = lehr_at("", "db", *command, "--database-url", "foo")
+    assert refused.exit_code == 2
+    assert "invalid value for --database-url: is no database URL; give sqlite" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["upgrade", "check", "backup"])
 def test_each_help_has_an_example(lehr_at, command):
     assert "Example:" in lehr_at("", "db", command, "--help").output

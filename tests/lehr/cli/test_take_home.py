@@ -125,10 +125,16 @@ def test_an_optuna_study_is_a_warm_start(cli, client, study, definition, tmp_pat
         nowhere = cli("study", "import", "next", str(missing))
         assert (nowhere.exit_code, "there is no file" in nowhere.stderr) == (1, True)
     assert not (tmp_path / "no.db").exists()
+    other = cli("study", "import", "next", str(file), "--study", "no")
+    said = f"no study is named 'no' (--study NAME): in sqlite:///{file} there is {study}\n"
+    assert (other.exit_code, other.stderr) == (1, said)
     empty = tmp_path / "empty.db"
     empty.touch()
-    other = cli("study", "import", "next", str(empty), "--study", "no")
+    assert "there is none" in cli("study", "import", "next", str(empty)).stderr
+    (tmp_path / "no database").write_text("of Optuna's")
+    other = cli("study", "import", "next", str(tmp_path / "no database"))
     assert (other.exit_code, "Optuna cannot open" in other.stderr) == (1, True)
+    assert other.stderr.count("\n") == 1
 
 
 def test_the_doctor_finds_what_is_there_and_what_is_not(
