@@ -59,7 +59,8 @@ from lehr_service.writes import Writes
 
 log = logging.getLogger(__name__)
 
-_READERS = 8
+_READERS = 6
+_LONG_READERS = 2
 _TAGS = [
     {"name": "studies", "description": "what is searched, how far, and what came of it"},
     {"name": "trials", "description": "the points of a study that were tried"},
@@ -102,6 +103,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         await server.lanes.close()
         await server.writes.close()
         server.readers.shutdown()
+        server.long_readers.shutdown(cancel_futures=True)
         server.database.close()
 
     app = FastAPI(
@@ -162,6 +164,7 @@ def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics)
         metrics=metrics,
     )
     readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
+    long_readers = ThreadPoolExecutor(_LONG_READERS, thread_name_prefix="long reader")
     writes = Writes(database, settings.database_wait_seconds)
     return Server(
         settings,
@@ -170,6 +173,7 @@ def _start(settings: Settings, clock: Clock, changes: Changes, metrics: Metrics)
         changes,
         clock,
         readers,
+        long_readers,
         writes,
         suggestions,
         metrics,

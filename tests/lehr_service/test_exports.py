@@ -5,12 +5,15 @@ import csv
 import io
 import math
 import sqlite3
+import threading
 import time
 
 import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+
+from lehr_service.operations import exports
 
 EXPORT = "/v1/studies/study/export"
 SPACE = {
@@ -153,3 +156,33 @@ def test_ten_thousand_trials_are_exported(large_study, tmp_path, opened):
     with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as file:
         for table, rows in (("trials", 10_000), ("trial_intermediate_values", 20_000)):
             assert file.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,)
+
+
+def test_exports_that_take_long_keep_nobody_else_waiting(
+    serve, create, simulated, monkeypatch, wait_for
+):
+    server = serve(database_wait_seconds=2)
+    create(server.http)
+    worker = simulated(server.http)
+    gate, begun, write = threading.Event(), [], exports.write
+
+    def slowly(*given):
+        begun.append(given)
+        gate.wait(30)
+        write(*given)
+
+    monkeypatch.setattr(exports, "write", slowly)
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(server.http.get(EXPORT).status_code))
+        for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: begun)
+    assert server.http.get("/v1/studies/study").status_code == 200
+    assert worker.claim() is not None
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert answers == [200] * 10

@@ -46,6 +46,8 @@ from lehr_service.writes import Writes
 
 T = TypeVar("T")
 
+_LONG_WAIT_SECONDS = 60.0
+
 
 @dataclass
 class Server:
@@ -57,6 +59,7 @@ class Server:
     changes: Changes
     clock: Clock
     readers: ThreadPoolExecutor
+    long_readers: ThreadPoolExecutor
     writes: Writes
     suggestions: Suggestions
     metrics: Metrics
@@ -91,13 +94,15 @@ class Server:
             self.lanes.spare_workers()  # that nobody could note that they live is not their fault
             raise
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
+    async def read(self, query: Callable[[Connection], T], *, is_long: bool = False) -> T:
         """Run a query in a thread of its own view of the database.
 
-        Raises Unavailable where none was free for too long.
+        What takes seconds, as a whole study does, waits for others of its kind, and only for them.
+        Raises Unavailable where no thread was free for too long.
         """
 
-        last = time.monotonic() + self.settings.database_wait_seconds
+        wait = _LONG_WAIT_SECONDS if is_long else self.settings.database_wait_seconds
+        last = time.monotonic() + wait
         context = copy_context()  # for the log
 
         def run() -> T:
@@ -109,7 +114,8 @@ class Server:
                 raise Unavailable("the database is too slow at the moment")
             return context.run(run)
 
-        return await asyncio.get_running_loop().run_in_executor(self.readers, in_time)
+        threads = self.long_readers if is_long else self.readers
+        return await asyncio.get_running_loop().run_in_executor(threads, in_time)
 
     async def write(self, act: Callable[[Connection], T]) -> T:
         """Run a write that needs no lane, and answer after its commit."""

@@ -56,7 +56,7 @@ async def export(
             raise
         return Path(path)
 
-    path = await here.read(written)
+    path = await here.read(written, is_long=True)
     return FileResponse(
         path,
         media_type=MEDIA_TYPES[format],

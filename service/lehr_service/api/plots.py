@@ -54,7 +54,8 @@ async def plot(
     def drawn(connection: Any) -> str:
         return plots.figure(connection, found(connection, name), kind, view, here.clock())
 
-    return Response(await here.read(drawn), media_type="application/json")
+    body = await here.read(drawn, is_long=True)
+    return Response(body, media_type="application/json")
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:

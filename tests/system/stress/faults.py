@@ -11,6 +11,7 @@ _LASTS = {  # seconds; the lease is 4
     "end_server": (0, 0),
     "freeze_server": (1, 6),
     "kill_sampler": (0, 0),
+    "freeze_sampler": (1, 6),
     "drop_connections": (0, 0),
     "delay_connections": (2, 5),
     "cut_answers": (2, 5),

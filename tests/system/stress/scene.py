@@ -103,6 +103,7 @@ class Scene:
         self.hours = 0.0
         self.told_files: list[Path] = []
         self._offset = 0.0
+        self._frozen: list[int] = []  # samplers, which a server that is killed leaves behind
         self._offsets = [folder / f"clock-{i}" for i in range(database.servers)]
         for file in self._offsets:
             file.write_text("0")
@@ -223,6 +224,7 @@ class Scene:
             proxy.calm()
         for process in (*self.servers, *self.workers):
             _signal(process, signal.SIGCONT)
+        _signal_all(self._frozen, signal.SIGCONT)
         self._refuse_writes(False)
         self.supervise()
 
@@ -238,9 +240,13 @@ class Scene:
         return lambda: _signal(server, signal.SIGCONT)
 
     def kill_sampler(self, fault: Fault) -> None:
-        for child in _children(self._server(fault).pid):
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+        _signal_all(_children(self._server(fault).pid), signal.SIGKILL)
+
+    def freeze_sampler(self, fault: Fault) -> Callable[[], None]:
+        samplers = _children(self._server(fault).pid)
+        self._frozen += samplers
+        _signal_all(samplers, signal.SIGSTOP)
+        return lambda: _signal_all(samplers, signal.SIGCONT)
 
     def drop_connections(self, fault: Fault) -> None:
         self._proxy(fault).drop()
@@ -352,6 +358,12 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     if process.poll() is None:
         process.send_signal(number)
+
+
+def _signal_all(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def _children(process: int) -> list[int]:
