@@ -106,7 +106,9 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, message
 def test_a_json_file_is_judged_as_json(tmp_path: Path) -> None:
     file = tmp_path / "study.json"
     file.write_text('{"a": 1,\n "b": 2,\n}')
-    with pytest.raises(DefinitionUnreadable, match=r"study\.json:(2|3): .*property name"):
+    with pytest.raises(
+        DefinitionUnreadable, match=r"study\.json:(2|3): .*(property name|trailing comma)"
+    ):
         load_definition(str(file))
 
 

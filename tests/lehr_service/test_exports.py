@@ -10,6 +10,7 @@ import time
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from lehr_service.operations import exports
@@ -50,16 +51,25 @@ def trials(http, name="study"):
     return http.get(f"/v1/studies/{name}/trials?limit=1000").json()["items"]
 
 
-def opened(http, tmp_path, name="study"):
-    answer = http.get(f"/v1/studies/{name}/export", params={"format": "optuna"})
-    assert answer.status_code == 200
-    assert f'filename="{name}.db"' in answer.headers["content-disposition"]
-    (tmp_path / "study.db").write_bytes(answer.content)
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{tmp_path / 'study.db'}")
+@pytest.fixture
+def opened(tmp_path):
+    """Exports a study and opens it with Optuna."""
+    with contextlib.ExitStack() as stack:
+
+        def export(http, name="study"):
+            answer = http.get(f"/v1/studies/{name}/export", params={"format": "optuna"})
+            assert answer.status_code == 200
+            assert f'filename="{name}.db"' in answer.headers["content-disposition"]
+            (tmp_path / "study.db").write_bytes(answer.content)
+            storage = RDBStorage(f"sqlite:///{tmp_path / 'study.db'}")
+            stack.callback(storage.engine.dispose)
+            return optuna.load_study(study_name=name, storage=storage)
+
+        yield export
 
 
-def test_optuna_opens_what_was_exported(http, tmp_path):
-    study, here = opened(http, tmp_path), trials(http)
+def test_optuna_opens_what_was_exported(http, opened):
+    study, here = opened(http), trials(http)
     assert study.metric_names == ["val_accuracy"]
     assert [trial.number for trial in study.trials] == [trial["number"] for trial in here]
     for theirs, ours in zip(study.trials, here, strict=True):
@@ -83,15 +93,15 @@ def test_optuna_opens_what_was_exported(http, tmp_path):
     assert [t.state.name for t in study.trials].count("PRUNED") == 1
 
 
-def test_optuna_searches_on_from_what_was_exported(http, tmp_path):
-    study = opened(http, tmp_path)
+def test_optuna_searches_on_from_what_was_exported(http, opened):
+    study = opened(http)
     study.sampler = optuna.samplers.TPESampler(seed=1, n_startup_trials=1)
     asked = study.ask()
     assert asked.params == {}
     assert asked.suggest_categorical("optimizer", ["sgd", "adam"]) == "sgd", "as it was enqueued"
 
 
-def test_several_objectives_are_exported(serve, create, simulated, tmp_path):
+def test_several_objectives_are_exported(serve, create, simulated, opened):
     http = serve().http
     goals = [
         {"metric": "accuracy", "direction": "maximize"},
@@ -101,7 +111,7 @@ def test_several_objectives_are_exported(serve, create, simulated, tmp_path):
     worker = simulated(http)
     for values in ([0.5, 10], [0.9, 20], [0.4, 30]):
         worker.complete(worker.claim(), values=values)
-    study = opened(http, tmp_path)
+    study = opened(http)
     assert [trial.values for trial in study.trials] == [[0.5, 10], [0.9, 20], [0.4, 30]]
     assert {trial.number for trial in study.best_trials} == {0, 1}
     rows = list(csv.DictReader(io.StringIO(http.get(EXPORT, params={"format": "csv"}).text)))
@@ -139,8 +149,8 @@ def test_what_cannot_be_exported_is_refused(http):
     assert http.get("/v1/studies/no/export").status_code == 404
 
 
-def test_ten_thousand_trials_are_exported(large_study, tmp_path):
-    study = opened(large_study, tmp_path, "large")
+def test_ten_thousand_trials_are_exported(large_study, tmp_path, opened):
+    study = opened(large_study, "large")
     best = large_study.get("/v1/studies/large/best").json()
     assert study.best_value == best["value"]
     with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as file:

@@ -1,5 +1,6 @@
 """Tokens: made, used, revoked; and that nothing happens without one."""
 
+import contextlib
 import sqlite3
 import threading
 
@@ -89,7 +90,8 @@ def test_the_first_token_closes_the_server_and_is_shown_once(serve, tmp_path):
     assert [(t["name"], t["role"], t["revoked_at"]) for t in listed.json()["items"]] == [
         ("me", "admin", None)
     ]
-    rows = sqlite3.connect(tmp_path / "lehr.db").execute("SELECT * FROM tokens").fetchall()
+    with contextlib.closing(sqlite3.connect(tmp_path / "lehr.db")) as file:
+        rows = file.execute("SELECT * FROM tokens").fetchall()
     assert text.rpartition("_")[2] not in str(rows)
     assert digest(text) in str(rows)
 

@@ -167,7 +167,7 @@ class _View:
         field, step = self.field, self._step
         gains = np.sort(field.gains_under(step, *decay) if decay else field.gains(step))
         rank = math.floor(alpha * (len(gains) + 1) + 1e-9)
-        if rank < 1 or _reaches(self._value, gains[-rank], field.best):
+        if rank < 1 or _reaches(self._value, float(gains[-rank]), field.best):
             return None
         under = "under" if field.sign > 0 else "over"
         return (
@@ -177,7 +177,13 @@ class _View:
 
 
 def _reaches(value: float, gain: float, best: float) -> bool:
-    """Whether value + gain is at least as good as the best, but for how floats are rounded."""
+    """Whether value + gain is at least as good as the best, but for how floats are rounded.
+
+    A mean that holds a value that is not finite is the worst there is; others recovered from it
+    where the gain is infinite.
+    """
+    if math.isinf(gain) or math.isinf(value):
+        return math.isinf(gain)
     rounding = 4 * sys.float_info.epsilon * max(abs(value), abs(gain), abs(best))
     return value + gain >= best - rounding
 

@@ -221,13 +221,13 @@ class Mirror:
             self._memory.forget_from(size)
 
     def ask_ahead(self, serial: int, number: int | None = None) -> Suggestion:
-        """What to try next; it is pending from now on. Raises SearchError.
+        """What to try next; it is pending from now on. Raises SearchError: drop the mirror then.
 
         ``serial`` varies what is random, ``number`` is that of a waiting trial.
         """
         own = self._memory.size if number is None else number
         known = dict(self._memory.get_study_system_attrs(self._study_id))
-        with self._undone_on_failure():
+        with self._failures_told():
             sampler = build_sampler(self._definition, self._seed, serial, self._recall)
             params = self._sample(sampler, number)
         now = self._memory.get_study_system_attrs(self._study_id)
@@ -310,14 +310,22 @@ class Mirror:
         attrs = memory.get_study_system_attrs(self._study_id)
         changed = set(memory.changed_trials), memory.study_changed
         try:
-            yield
-        except Exception as error:
+            with self._failures_told():
+                yield
+        except SearchError:
             self._begin()
             for trial in trials:
                 self._memory.add_trial(self._study_id, trial)
             for key, value in attrs.items():
                 self._memory.set_study_system_attr(self._study_id, key, value)
             self._memory.changed_trials, self._memory.study_changed = changed
+            raise
+
+    @contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
             name = self._definition.sampler["name"]
             raise SearchError(f"the sampler {name} failed: {error}") from error
 

@@ -94,7 +94,12 @@ def _tpe(
     given = {"seed": own, "multivariate": multivariate} | defaults | options
     if not counted:
         return samplers.TPESampler(**given)
-    return CompleteGoodSet(**given) if recall is None else Recalling(recall, **given)
+    if recall is None:
+        return CompleteGoodSet(**given)
+    if recall.sampler is None:
+        recall.sampler = Recalling(recall, **given)
+    recall.sampler.begin(own)
+    return recall.sampler
 
 
 def _random(definition: StudyDefinition, options: Options, seed: int, own: int) -> BaseSampler:

@@ -1,5 +1,6 @@
 """What a person takes home by the command: the best trial, figures, exports; and the doctor."""
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -66,7 +67,7 @@ def test_a_study_is_exported(cli, study, tmp_path, monkeypatch, form, ending):
     assert said.stdout == f"wrote study.{ending}\n"
     file = tmp_path / f"study.{ending}"
     if form == "optuna":
-        with sqlite3.connect(file) as found:
+        with contextlib.closing(sqlite3.connect(file)) as found:
             assert found.execute("SELECT count(*) FROM trials").fetchone() == (2,)
         found.close()
     else:

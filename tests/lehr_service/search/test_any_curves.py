@@ -154,3 +154,16 @@ def test_with_the_best_selected_what_leads_is_never_pruned(
     leading = [best, *sorted(curves[0], reverse=True)]
     pruner = ForecastPruner(10, alpha=alpha, select="best")
     assert not any(reasons(pruner, past, leading[:10], "maximize"))
+
+
+def test_a_mean_that_is_not_finite_recovers_where_others_did() -> None:
+    options: dict[str, Any] = {"select": "mean_of_last_3", "n_min": 1, "alpha": 0.9}
+    curve = [0.0, -math.inf, 0.0, 0.0, 0.5, 0.5]
+    past = [("COMPLETE", [0.0, -math.inf, *[0.5] * 8], 0.5)] * 3
+    assert not any(reasons(ForecastPruner(10, **options), past, curve, "maximize")[2:4])
+    steady = [("COMPLETE", [0.0] * 9 + [0.5], 0.5)] * 3
+    said = reasons(ForecastPruner(10, **options), steady, curve, "maximize")
+    assert (
+        said[2] == "at 30% -inf; even with the gain of the luckiest 90% (0.5) it stays under "
+        "the best final 0.5"
+    )
