@@ -20,6 +20,10 @@ from lehr_service.settings import Settings
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
+STUDIES = [
+    PROJECT / "deploy" / "quickstart.yaml",
+    *sorted((PROJECT / "service" / "lehr" / "examples").glob("*.yaml")),
+]
 
 
 def test_the_readmes_study_is_valid(tmp_path):
@@ -114,3 +118,10 @@ def test_every_promise_has_tests_that_exist():
         for file, test in named:
             source = (PROJECT / "tests" / file).read_text()
             assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{file}::{test}"
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_every_example_compares_decay_with_none(file):
+    schedules = yaml.safe_load(file.read_text())["search_space"]["schedule"]
+    assert "constant" in schedules
+    assert len(schedules) > 1

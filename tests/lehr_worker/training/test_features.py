@@ -1,5 +1,6 @@
 """What a task may ask of its training, each held against plain Keras on the same seeds."""
 
+import threading
 from typing import Annotated, Any, Literal
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 
 from lehr_worker import Data, Parameter, Stream, task
 from lehr_worker.tasks.digits import digits
+from lehr_worker.training.data import StreamData
 from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import OutOfMemory
 
@@ -343,6 +345,27 @@ def test_a_stream_equals_plain_keras(known, batches, trial, log):
         expected = fitted(model, [0.01] * 6, None, epoch) | evaluated(model, digits())
         assert report.metrics == pytest.approx(expected, rel=1e-4)
         assert report.updates == (batches or 5)
+
+
+def test_a_stream_is_read_ahead_of_the_training():
+    """Nobody asks for the second batch, and yet it is made."""
+    import tensorflow as tf
+
+    second_is_read = threading.Event()
+
+    def samples():
+        yield [0.0]
+        second_is_read.set()
+        yield [1.0]
+
+    itself = tf.data.Options()
+    itself.experimental_optimization.inject_prefetch = False  # by TensorFlow, where it sees fit
+    source = tf.data.Dataset.from_generator(samples, output_signature=tf.TensorSpec((1,)))
+    source = source.with_options(itself)
+    data = StreamData(Stream(lambda seed: source, source, updates_per_epoch=2))
+    batches = iter(data.feed(seed=7, epoch=0, batches=2, batch_size=1))
+    next(batches)
+    assert second_is_read.wait(30)
 
 
 def test_a_stream_resumes(trial, log):
