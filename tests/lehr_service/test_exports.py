@@ -8,7 +8,9 @@ import sqlite3
 import threading
 import time
 
+import httpx
 import optuna
+import optuna_dashboard
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
@@ -91,6 +93,24 @@ def test_optuna_opens_what_was_exported(http, opened):
     best = http.get("/v1/studies/study/best").json()
     assert (study.best_trial.number, study.best_value) == (best["number"], best["value"])
     assert [t.state.name for t in study.trials].count("PRUNED") == 1
+
+
+def test_optuna_dashboard_shows_what_was_exported(http, opened):
+    study, here = opened(http), trials(http)
+    app = optuna_dashboard.wsgi(study._storage)
+    transport = httpx.WSGITransport(app=app)
+    with httpx.Client(transport=transport, base_url="http://dashboard") as dashboard:
+        (summary,) = dashboard.get("/api/studies").json()["study_summaries"]
+        assert (summary["study_name"], summary["directions"]) == ("study", ["maximize"])
+        shown = dashboard.get(f"/api/studies/{summary['study_id']}").json()
+    assert shown["has_intermediate_values"]
+    for theirs, ours in zip(shown["trials"], here, strict=True):
+        assert theirs["state"].lower() == ours["state"]
+        if ours["state"] == "complete":
+            assert theirs["values"] == [ours["value"]]
+            assert {p["name"] for p in theirs["params"]} == ours["params"].keys()
+    finished = {"complete", "pruned", "fail"}
+    assert {trial["state"] for trial in here} > finished
 
 
 def test_optuna_searches_on_from_what_was_exported(http, opened):
