@@ -51,6 +51,7 @@ from lehr_service.settings import Settings
 from lehr_service.storage import studies as study_rows
 from lehr_service.storage import tokens as token_rows
 from lehr_service.storage import workers as worker_rows
+from lehr_service.storage.questions import ask
 from lehr_service.storage.schema import SchemaUnknown
 from lehr_service.storage.session import is_fault, told
 from lehr_service.suggestions import Suggestions
@@ -89,7 +90,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
         app.state.server = server
         replicas = Replicas(server.database, changes)
         replicas.start()
-        for study in await server.read(study_rows.active):
+        for study in await server.read(lambda c: ask(c, study_rows.active())):
             server.suggestions.note(study)
         sweeper = asyncio.create_task(_sweep_on(server))
         yield

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -26,9 +27,10 @@ from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
 from lehr_service.metrics import Metrics
 from lehr_service.operations.desk import Desk
 from lehr_service.operations.ledger import Claim, Ledger
-from lehr_service.operations.mirrors import catch_up
+from lehr_service.operations.mirrors import catch_up, news, take
 from lehr_service.search import Mirror
-from lehr_service.storage import studies
+from lehr_service.storage import attempts, studies, workers
+from lehr_service.storage.questions import Question, ask_all
 from lehr_service.storage.session import Database, because, is_fault, told
 
 log = logging.getLogger(__name__)
@@ -51,14 +53,28 @@ class _Command:
 
 
 @dataclass
+class _Batch:
+    """Commands of a lane, and what became of them."""
+
+    commands: list[_Command]
+    begin: float
+    results: list[Any] = field(default_factory=list)
+    asks: list[float] = field(default_factory=list)  # seconds of each suggestion made in the lane
+    opened: bool = False  # it may have made room for a claim
+    study: Study | None = None  # as it has left it
+
+
+@dataclass
 class _Lane:
     study_id: int
-    queue: list[_Command] = field(default_factory=list)
-    running: bool = False
-    opened: bool = False  # the batch may have made room for a claim
-    study: Study | None = None  # as the last batch has left it
-    asks: list[float] = field(default_factory=list)  # seconds of its sampler in the batch
+    queue: deque[_Command] = field(default_factory=deque)
+    running: bool = False  # a thread is at it, or will be
+    shared: bool = False  # the last batch found what another server had stored
     memory: tuple[Mirror, Ledger] | None = None  # None: nothing is known, or it may be wrong
+
+    def take(self, most: int) -> list[_Command]:
+        """The next commands, which others may add to meanwhile."""
+        return [self.queue.popleft() for _ in range(min(most, len(self.queue)))]
 
     @property
     def size(self) -> int:
@@ -92,7 +108,7 @@ class Lanes:
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lane")
         self.spare_workers()  # they could not be heard while the server was down
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()  # a thread's each
         self.is_open = True
 
     async def submit(
@@ -116,9 +132,7 @@ class Lanes:
         lane.queue.append(_Command(in_context, answer, time.perf_counter(), claim))
         if not lane.running:
             lane.running = True
-            task = asyncio.create_task(self._drain(lane))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(lane)
         return await answer
 
     def spare_workers(self) -> None:
@@ -133,7 +147,9 @@ class Lanes:
         self._threads.shutdown()
 
     def _lane(self, study_id: int) -> _Lane:
-        lane = self._lanes.setdefault(study_id, _Lane(study_id))
+        lane = self._lanes.get(study_id)
+        if lane is None:
+            lane = self._lanes[study_id] = _Lane(study_id)
         self._lanes.move_to_end(study_id)
         return lane
 
@@ -151,46 +167,71 @@ class Lanes:
                 del self._lanes[study_id]
                 trials -= held[study_id]
 
-    async def _drain(self, lane: _Lane) -> None:
+    def _start(self, lane: _Lane) -> None:
         loop = asyncio.get_running_loop()
-        while lane.queue:
-            batch, lane.queue = lane.queue[:_BATCH], lane.queue[_BATCH:]
-            begin = time.perf_counter()
-            results = await loop.run_in_executor(self._threads, self._answer, lane, batch)
-            for command, result in zip(batch, results, strict=True):
-                _resolve(command.answer, result)
-            self._metrics.batch([begin - command.begin for command in batch], lane.asks)
-            opened, lane.opened, lane.asks = lane.opened, False, []
-            self._changed(lane.study_id, opened, lane.study)
-        lane.running = False
-        self._evict()
+        task = loop.run_in_executor(self._threads, self._drain, lane, loop)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._rest, lane))
 
-    def _answer(self, lane: _Lane, batch: Sequence[_Command]) -> list[Any]:
+    def _rest(self, lane: _Lane, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if lane.queue:
+            self._start(lane)
+        else:
+            lane.running = False
+            self._evict()
+
+    def _drain(self, lane: _Lane, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread: batch after batch, without a wait for the event loop between them.
+
+        Where other lanes wait for a thread, one batch.
+        """
+        while lane.queue:
+            batch = _Batch(lane.take(_BATCH), time.perf_counter())
+            batch.results = self._answer(lane, batch)
+            loop.call_soon_threadsafe(self._deliver, lane, batch)
+            if len(self._tasks) > _THREADS:
+                return
+
+    def _deliver(self, lane: _Lane, batch: _Batch) -> None:
+        for command, result in zip(batch.commands, batch.results, strict=True):
+            _resolve(command.answer, result)
+        waits = [max(0.0, batch.begin - command.begin) for command in batch.commands]
+        self._metrics.batch(waits, batch.asks)
+        self._changed(lane.study_id, batch.opened, batch.study)
+
+    def _answer(self, lane: _Lane, batch: _Batch, only: list[_Command] | None = None) -> list[Any]:
         """Results in their order, an exception in place of a result where one was raised."""
+        commands = batch.commands if only is None else only
         try:
-            return self._transact(lane, batch)
+            return self._transact(lane, batch, commands)
         except StudyDeleted as error:
-            return [error] * len(batch)
+            return [error] * len(commands)
         except Exception as error:
             lane.memory = None
-            if len(batch) > 1 and not is_fault(error):  # the act that cannot be done fails alone
-                return [result for command in batch for result in self._answer(lane, [command])]
+            if len(commands) > 1 and not is_fault(error):  # the act that cannot be done fails alone
+                return [result for c in commands for result in self._answer(lane, batch, [c])]
             with logs.about(study_id=lane.study_id):
                 if is_fault(error) or isinstance(error, DBAPIError):
                     log.warning("nothing was stored: %s", told(error))
                     says = f"the database cannot store anything at the moment{because(error)}"
-                    return [Unavailable(says)] * len(batch)
+                    return [Unavailable(says)] * len(commands)
                 log.exception("an unexpected error; nothing was stored")
             return [error]
 
-    def _transact(self, lane: _Lane, batch: Sequence[_Command]) -> list[Any]:
-        with self._database.write() as connection:
-            study = studies.lock(connection, lane.study_id)
+    def _transact(self, lane: _Lane, batch: _Batch, commands: list[_Command]) -> list[Any]:
+        claims, about_claims = _claims(commands)
+        questions = [studies.lock(lane.study_id), *about_claims]
+        if lane.shared and lane.memory is not None:
+            questions += news(lane.study_id, lane.memory[0].revision)
+        with self._database.turn(questions) as turn:
+            study, *told = turn.answers
             if study is None:
                 raise StudyDeleted
-            mirror, ledger = self._caught_up(lane, connection, study)
+            of_claims, told = told[: len(about_claims)], told[len(about_claims) :]
+            mirror, ledger = self._caught_up(lane, turn.connection, study, told)
             desk = Desk(
-                unflushed=connection,
+                unflushed=turn.connection,
                 study=study,
                 mirror=mirror,
                 ledger=ledger,
@@ -199,16 +240,21 @@ class Lanes:
                 grace_until=self.grace_until,
                 asks_here=self._asks_here(study),
             )
-            claims = [command.claim for command in batch if command.claim is not None]
             if claims:
-                desk.look_up(claims)
-            results = [_try(command.act, desk) for command in batch]
-            with self._database.pipelined(connection):
+                desk.know(claims, *of_claims)
+            if commands is batch.commands:  # those that have come while the lock was waited for
+                late = lane.take(_BATCH - len(commands))
+                commands += late
+                claims, about_claims = _claims(late)
+                if claims:
+                    desk.know(claims, *ask_all(turn.connection, about_claims))
+            results = [_try(command.act, desk) for command in commands]
+            with turn.closing():
                 desk.close()
-        lane.asks += desk.asks
+        batch.asks += desk.asks
         mirror.revision = desk.study.revision
-        lane.opened |= _opens(study, desk.study)
-        lane.study = desk.study
+        batch.opened |= _opens(study, desk.study)
+        batch.study = desk.study
         if desk.study.state is not study.state:
             with logs.about(study=study.name):
                 log.info("the study is %s: %s", desk.study.state, desk.study.reason)
@@ -218,18 +264,33 @@ class Lanes:
         return results
 
     def _caught_up(
-        self, lane: _Lane, connection: Connection, study: Study
+        self, lane: _Lane, connection: Connection, study: Study, told: Sequence[Any]
     ) -> tuple[Mirror, Ledger]:
-        """What the lane remembers, with all that other servers, or the last run, have stored."""
+        """What the lane remembers, with all that other servers, or the last run, have stored.
+
+        ``told``: the answers to ``news``, where they were asked for.
+        """
         if lane.memory is not None and lane.memory[0].revision == study.revision:
+            lane.shared = False
             return lane.memory
+        lane.shared = lane.memory is not None
         lane.memory = lane.memory or (
             Mirror(study.definition, study.name, study.seed),
             Ledger(study.id),
         )
         mirror, ledger = lane.memory
-        ledger.forget(trial.number for trial in catch_up(connection, study, mirror))
+        changed = take(study, mirror, told) if told else catch_up(connection, study, mirror)
+        ledger.forget(trial.number for trial in changed)
         return lane.memory
+
+
+def _claims(commands: Sequence[_Command]) -> tuple[list[Claim], list[Question[Any]]]:
+    """The claims among commands, and what to ask for ``Desk.know``: nothing where there is none."""
+    claims = [command.claim for command in commands if command.claim is not None]
+    if not claims:
+        return [], []
+    asking = {worker_id for worker_id, _ in claims}
+    return claims, [attempts.by_requests(claims), workers.some(asking)]
 
 
 def _opens(before: Study, after: Study) -> bool:

@@ -47,4 +47,5 @@ def _one_trial(client: Client, me: str, done: Done) -> None:
             break
     else:
         client.complete(lease.token, Completion())
+        done["others"] += 1
     done["trials"] += 1

@@ -24,6 +24,7 @@ class Row:
     trials: int = 0
     claims: list[float] = field(default_factory=list)
     reports: list[float] = field(default_factory=list)
+    others: int = 0  # calls that end a trial; lehr needs none for one that it has pruned
     errors: int = 0
     cpu: float = 0.0  # of the system under test; a database server's not counted
     load_cpu: float = math.nan  # of simulated workers; NaN where ``cpu`` has the workers' too
@@ -39,8 +40,9 @@ class Row:
 
     @property
     def requests_per_second(self) -> float:
-        """Claims, reports and completions; a pruned trial has no completion."""
-        return (len(self.reports) + 2 * self.trials) / self.seconds if self.seconds else math.nan
+        """All calls of workers that were answered."""
+        calls = len(self.claims) + len(self.reports) + self.others
+        return calls / self.seconds if self.seconds else math.nan
 
     def figures(self) -> dict[str, float]:
         return {

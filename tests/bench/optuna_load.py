@@ -102,4 +102,5 @@ def _one_trial(study: Any, optuna: Any, done: Done) -> None:
             break
     else:
         study.tell(trial, loss(params, STEPS - 1))
+    done["others"] += 1
     done["trials"] += 1

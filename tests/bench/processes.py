@@ -21,7 +21,7 @@ Opened = Callable[[Done], None]  # runs one trial and notes what it did
 
 
 def note() -> Done:
-    return {"trials": 0, "claims": [], "reports": [], "errors": 0}
+    return {"trials": 0, "claims": [], "reports": [], "others": 0, "errors": 0}
 
 
 def run(row: Row, opened: Callable[[int], Opened], trials: int, seconds: float) -> Row:
@@ -49,6 +49,7 @@ def run(row: Row, opened: Callable[[int], Opened], trials: int, seconds: float) 
             row.trials += done["trials"]
             row.claims += done["claims"]
             row.reports += done["reports"]
+            row.others += done["others"]
             row.errors += done["errors"]
             row.cpu += done["cpu"]
     return row

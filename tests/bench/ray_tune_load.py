@@ -29,6 +29,7 @@ def measure(bench: Any, row: Row) -> Row:
     row.asynchronous, row.trials, row.errors = True, found["trials"], found["errors"]
     row.seconds, row.cpu = found["seconds"], found["cpu"]
     row.reports = [math.nan] * found["reports"]
+    row.others = 2 * row.trials  # a suggestion and an end
     return row
 
 

@@ -71,7 +71,7 @@ def measured(row: Row, process: int, begin: Callable[[], Awaitable[Begun]]) -> R
     """The row of a load on a server process, by workers that are tasks of this one."""
     tally = uvloop.run(_load(row, process, begin))
     row.trials, row.claims, row.reports = tally.trials, tally.claims, tally.reports
-    row.errors = tally.errors
+    row.others, row.errors = len(tally.others), tally.errors
     if tally.first_error:
         print(f"  {row.contender}: {tally.first_error:.300}", file=sys.stderr)
     return row

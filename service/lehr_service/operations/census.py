@@ -11,6 +11,7 @@ from lehr.wire.trials import TrialState
 from lehr_service.domain.study import startable
 from lehr_service.figures.timeline import idle_share
 from lehr_service.storage import attempts, studies, workers
+from lehr_service.storage.questions import ask
 
 IDLE_SECONDS = 600.0
 _ATTEMPTS = 5000  # the latest ones that are looked at
@@ -52,6 +53,6 @@ def census(connection: Connection, now: float) -> Census:
         },
         workers={"alive": len(live) - draining, "draining": draining},
         leases=len(open_now),
-        waiting_trials=sum(startable(study) for study in studies.active(connection)),
+        waiting_trials=sum(startable(study) for study in ask(connection, studies.active())),
         idle_share=idle_share(list(seen.values()), present, since, now),
     )

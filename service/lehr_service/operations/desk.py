@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from lehr_service.errors import AttemptUnknown, TrialUnknown, WorkerUnknown
 from lehr_service.operations.ledger import Claim, Ledger
 from lehr_service.search import Mirror
 from lehr_service.storage import attempts, range_tests, studies, trials, workers
+from lehr_service.storage.questions import ask
 
 
 @dataclass
@@ -54,15 +55,20 @@ class Desk:
         self.ledger.flush(self.unflushed)
         return self.unflushed
 
-    def look_up(self, claims: Collection[Claim]) -> None:
-        """Read at once what each claim of the batch would ask by itself."""
-        self.ledger.look_up(self.unflushed, claims)
-        self._workers |= workers.some(self.unflushed, {worker_id for worker_id, _ in claims})
+    def know(
+        self,
+        claims: Collection[Claim],
+        answered: Mapping[Claim, Attempt],
+        claiming: Mapping[str, workers.Worker],
+    ) -> None:
+        """What each claim of the batch would ask by itself."""
+        self.ledger.know(claims, answered)
+        self._workers |= claiming
 
     def worker(self, worker_id: str) -> workers.Worker:
         """A worker that claims. Raises WorkerUnknown where it is none, or was given up."""
         if worker_id not in self._workers:
-            self._workers |= workers.some(self.unflushed, [worker_id])
+            self._workers |= ask(self.unflushed, workers.some([worker_id]))
         worker = self._workers.get(worker_id)
         if worker is None or worker.lost:
             raise WorkerUnknown(worker_id)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,7 @@ from lehr_service.operations.views import moment, report_view, trial_view
 from lehr_service.search import Asked, SearchError, Suggestion
 from lehr_service.storage import attempts, reports, studies, trials, workers
 from lehr_service.storage import range_tests as test_rows
+from lehr_service.storage.questions import Question, ask, ask_all
 
 _TOKEN = re.compile(r"([0-9a-f]{1,7})-[0-9a-f]{32}")
 
@@ -49,7 +51,7 @@ class Opening:
 
 def opening(connection: Connection) -> Opening:
     """For which tasks there is work now, and which workers are to get none."""
-    found = studies.active(connection)
+    found = ask(connection, studies.active())
     tasks = {s.definition.task for s in found if _has_work(s) or study_rules.may_test(s)}
     return Opening(frozenset(tasks), frozenset(workers.draining(connection)))
 
@@ -64,13 +66,16 @@ def choose_studies(
     answered before finds its answer in whichever study it comes to, so it is looked up here only
     where there is none. None for a worker that is none, or was given up.
     """
-    active = studies.active(connection)
-    known = workers.some(connection, {worker_id for worker_id, _ in claims})
+    asked: list[Question[Any]] = [
+        studies.active(),
+        workers.some({worker_id for worker_id, _ in claims}),
+    ]
+    active, known = ask_all(connection, asked)
     here = {worker_id: worker for worker_id, worker in known.items() if not worker.lost}
     theirs = {w: _candidates(connection, worker, active) for w, worker in here.items()}
     chosen = {claim: theirs.get(claim[0]) for claim in claims}
     without = [claim for claim, found in chosen.items() if found is None or not found.study_ids]
-    answered = attempts.by_requests(connection, without) if without else {}
+    answered = ask(connection, attempts.by_requests(without)) if without else {}
     return chosen | {claim: Candidates([found.study_id]) for claim, found in answered.items()}
 
 

@@ -17,6 +17,7 @@ from lehr_service.domain.trial import Trial
 from lehr_service.operations.views import moment_or_none, report_view, trial_details, trial_view
 from lehr_service.search import TrialSnapshot
 from lehr_service.storage import attempts, reports, trials, workers
+from lehr_service.storage.questions import ask
 
 Format = Literal["csv", "json", "optuna"]
 
@@ -41,7 +42,7 @@ def write(connection: Connection, study: Study, shown: StudyView, form: Format, 
 
 
 def _chunks(connection: Connection, study: Study) -> Iterator[list[tuple[Trial, dict[str, Any]]]]:
-    found = trials.changed_since(connection, study.id, -1)
+    found = ask(connection, trials.changed_since(study.id, -1))
     for start in range(0, len(found), _AT_ONCE):
         yield found[start : start + _AT_ONCE]
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from lehr.wire.workers import HeartbeatAnswer
 from lehr_service.operations.views import moment
 from lehr_service.storage import attempts, workers
+from lehr_service.storage.questions import ask
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def hear(
     """Move the deadlines of workers; an answer for each, None where one is none or was given up."""
     ids = {beat.worker_id for beat in beats}
     workers.all_heard(connection, ids, now, deadline)
-    known = workers.some(connection, ids)
+    known = ask(connection, workers.some(ids))
     held = attempts.running_tokens(connection, [token for beat in beats for token in beat.tokens])
     return [_answer(known.get(beat.worker_id), beat, held) for beat in beats]
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.trial import Trial
 from lehr_service.storage import attempts, reports, trials
+from lehr_service.storage.questions import ask
 
 Claim = tuple[str, str]  # a worker's id, and its request's
 
@@ -63,14 +64,14 @@ class Ledger:
             self._keep_attempt(found)
         return self._attempts[token]
 
-    def look_up(self, connection: Connection, claims: Collection[Claim]) -> None:
-        """Read at once which attempts have answered the claims of a batch before."""
-        self._answers |= dict.fromkeys(claims) | attempts.by_requests(connection, claims)
+    def know(self, claims: Collection[Claim], answered: Mapping[Claim, Attempt]) -> None:
+        """Which attempts have answered claims before; the others are known to have none."""
+        self._answers |= {claim: answered.get(claim) for claim in claims}
 
     def claimed(self, connection: Connection, claim: Claim) -> Attempt | None:
         """The attempt that answered a claim before."""
         if claim not in self._answers:
-            self.look_up(connection, [claim])
+            self.know([claim], ask(connection, attempts.by_requests([claim])))
         return self._answers[claim]
 
     def last_step(self, connection: Connection, attempt: Attempt) -> int:

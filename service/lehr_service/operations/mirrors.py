@@ -12,6 +12,7 @@ from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial
 from lehr_service.search import Mirror, TrialSnapshot
 from lehr_service.storage import reports, studies, trials
+from lehr_service.storage.questions import Question, ask_all
 
 
 def catch_up(
@@ -21,13 +22,31 @@ def catch_up(
 
     ``for_sampling``: without the reports of trials that are not pruned, which samplers do not read.
     """
-    changed = trials.changed_since(connection, study.id, mirror.revision)
-    if for_sampling:
-        pruned = [trial.number for trial, _ in changed if trial.state is TrialState.PRUNED]
-        curves = reports.curves_of(connection, study.id, pruned) if pruned else {}
-    else:
-        curves = reports.values_since(connection, study.id, mirror.revision) if changed else {}
-    mirror.load(_snapshots(changed, curves), studies.attrs(connection, study.id))
+    if not for_sampling:
+        return take(study, mirror, ask_all(connection, news(study.id, mirror.revision)))
+    asked: list[Question[Any]] = [
+        trials.changed_since(study.id, mirror.revision),
+        studies.attrs(study.id),
+    ]
+    changed, attrs = ask_all(connection, asked)
+    pruned = [trial.number for trial, _ in changed if trial.state is TrialState.PRUNED]
+    curves = reports.curves_of(connection, study.id, pruned) if pruned else {}
+    return take(study, mirror, [changed, curves, attrs])
+
+
+def news(study_id: int, revision: int) -> list[Question[Any]]:
+    """What to ask for ``take`` to bring a mirror of this revision up to date."""
+    return [
+        trials.changed_since(study_id, revision),
+        reports.values_since(study_id, revision),
+        studies.attrs(study_id),
+    ]
+
+
+def take(study: Study, mirror: Mirror, answers: Sequence[Any]) -> list[Trial]:
+    """Bring a mirror to the study's revision with the answers to ``news``; the trials changed."""
+    changed, curves, attrs = answers
+    mirror.load(_snapshots(changed, curves), attrs)
     mirror.revision = study.revision
     return [trial for trial, _ in changed]
 

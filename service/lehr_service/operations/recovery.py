@@ -11,6 +11,7 @@ from lehr_service.domain.attempt import is_expired
 from lehr_service.domain.study import is_overdue
 from lehr_service.operations.desk import Desk
 from lehr_service.storage import attempts, studies, workers
+from lehr_service.storage.questions import ask
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def expire(desk: Desk, token: str) -> bool:
 
 def overdue_studies(connection: Connection, now: float) -> list[int]:
     """Active studies whose timeout has passed."""
-    return [study.id for study in studies.active(connection) if is_overdue(study, now)]
+    return [study.id for study in ask(connection, studies.active()) if is_overdue(study, now)]
 
 
 def settle(desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from optuna import Study
 from optuna.trial import FrozenTrial
 
@@ -12,6 +14,7 @@ from lehr_service.search.forecast import ForecastPruner
 from lehr_service.search.memory import Memory
 from lehr_service.search.pruners import Decision, build_pruner, explain
 from lehr_service.search.quiet import quiet
+from lehr_service.search.ranking import RankingPruner
 
 
 class Judge:
@@ -21,6 +24,9 @@ class Judge:
         """Raises SearchError where the pruner refuses its options."""
         self.pruner = build_pruner(definition)
         self._definition = definition
+        self._is_ours = isinstance(
+            self.pruner, ForecastPruner | RankingPruner
+        )  # and warns of nothing
 
     def decide(self, study: Study, memory: Memory, trial: FrozenTrial) -> Decision:
         """The verdict for the last report of a trial of the study that the memory holds.
@@ -31,7 +37,7 @@ class Judge:
         if name == "none" or len(self._definition.goals) > 1:
             return Decision("continue", "no pruner judges this study")
         try:
-            with quiet():
+            with nullcontext() if self._is_ours else quiet():
                 if isinstance(self.pruner, ForecastPruner):
                     return _forecast(self.pruner, study, memory, trial)
                 if self.pruner.prune(study, trial):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 from optuna import pruners
 from optuna.pruners import BasePruner
 from optuna.study import Study, StudyDirection
@@ -17,7 +17,7 @@ from lehr_service.search.errors import SearchError
 from lehr_service.search.forecast import ForecastPruner
 from lehr_service.search.outlook import rates_of
 from lehr_service.search.quiet import quiet
-from lehr_service.search.ranking import RankingMedianPruner, RankingPruner, summaries_of
+from lehr_service.search.ranking import RankingMedianPruner, RankingPruner, best_of, summaries_of
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _explain(
 ) -> str:
     name, step = options["name"], trial.last_step
     value = trial.intermediate_values[step]
-    if np.isnan(value):
+    if math.isnan(value):
         return f"the {name} pruner: the value at step {step} is not a number"
     match name:
         case "median":
@@ -137,7 +137,7 @@ def _no_gain(
 
 def _below(name: str, percentile: float, study: Study, trial: FrozenTrial) -> str:
     step, upwards = trial.last_step, study.direction == StudyDirection.MAXIMIZE
-    best = (np.nanmax if upwards else np.nanmin)(list(trial.intermediate_values.values()))
+    best = best_of(trial.intermediate_values.values(), upwards)
     summaries = summaries_of(study)
     if summaries is None:
         return f"the {name} pruner: {best:.6g}, the best up to step {step}, is not enough there"

@@ -32,7 +32,7 @@ class RankingPruner(PercentilePruner):  # type: ignore[misc]
         if step is None or not self._is_judged(step, trial.intermediate_values):
             return False
         upwards = study.direction == StudyDirection.MAXIMIZE
-        best = _best(trial.intermediate_values.values(), upwards)
+        best = best_of(trial.intermediate_values.values(), upwards)
         if math.isnan(best):
             return True
         if summaries.count(step) < self._n_min_trials:
@@ -56,6 +56,7 @@ class RankingMedianPruner(RankingPruner):
         super().__init__(50.0, **options)
 
 
-def _best(values: Iterable[float], upwards: bool) -> float:
+def best_of(values: Iterable[float], upwards: bool) -> float:
+    """The best of the values that are numbers; not a number where none is."""
     numbers = [value for value in values if not math.isnan(value)]
     return (max if upwards else min)(numbers, default=math.nan)

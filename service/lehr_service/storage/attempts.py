@@ -14,27 +14,38 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    tuple_,
     update,
 )
 
 from lehr.wire.trials import Outcome
 from lehr_service.domain.attempt import Attempt, Kind
-from lehr_service.storage.many import insert_all
-from lehr_service.storage.tables import attempts
+from lehr_service.storage.driver import send
+from lehr_service.storage.many import insert_all, unnested
+from lehr_service.storage.questions import Question
+from lehr_service.storage.tables import Json, attempts
 
 _COLUMNS = [c for c in attempts.c if c.name not in ("id", "request_id")]
 _BRIEF = [c for c in _COLUMNS if c.name not in ("message", "traceback")]
 # Statements of the hot path are built once: building one costs more than running it.
 _BY_TOKEN = select(*_COLUMNS).where(attempts.c.token == bindparam("token"))
-_BY_REQUESTS = select(*_COLUMNS, attempts.c.request_id).where(  # an index has these two
-    attempts.c.worker_id.in_(bindparam("worker_ids", expanding=True)),
-    attempts.c.request_id.in_(bindparam("request_ids", expanding=True)),
-)
+_CLAIM = attempts.c.worker_id, attempts.c.request_id  # an index has these two
+_PAIR = func.json_each(bindparam("claims", type_=Json)).table_valued("value").c.value
+_PAIRS = select(*(unnested(attempts, name) for name in ("worker_id", "request_id"))).subquery()
+_BY_REQUESTS = {
+    "sqlite": select(*_COLUMNS, attempts.c.request_id).where(
+        tuple_(*_CLAIM).in_(
+            select(func.json_extract(_PAIR, "$[0]"), func.json_extract(_PAIR, "$[1]"))
+        )
+    ),
+    "postgresql": select(*_COLUMNS, attempts.c.request_id).join(
+        _PAIRS, tuple_(*_CLAIM) == tuple_(_PAIRS.c.worker_id, _PAIRS.c.request_id)
+    ),
+}
 _RUNNING_TOKENS = select(attempts.c.token).where(
     attempts.c.token.in_(bindparam("tokens", expanding=True)), attempts.c.outcome.is_(None)
 )
 _TOKENS_AT_ONCE = 500  # databases bound the length of a list of parameters
-_CLAIMS_AT_ONCE = 50  # each worker's is looked for with each request's
 _END = (
     update(attempts)
     .where(attempts.c.token == bindparam("of_token"))
@@ -49,7 +60,8 @@ def add_all(connection: Connection, new: Sequence[tuple[Attempt, str]]) -> None:
 
 
 def end_all(connection: Connection, ended: Sequence[Attempt]) -> None:
-    connection.execute(
+    send(
+        connection,
         _END,
         [
             {
@@ -69,18 +81,20 @@ def by_token(connection: Connection, token: str) -> Attempt | None:
 
 
 def by_requests(
-    connection: Connection, claims: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], Attempt]:
+    claims: Collection[tuple[str, str]],
+) -> Question[dict[tuple[str, str], Attempt]]:
     """The attempts that answered claims, each a worker's id and its request's."""
-    wanted, found = list(claims), {}
-    for start in range(0, len(wanted), _CLAIMS_AT_ONCE):
-        worker_ids, request_ids = zip(*wanted[start : start + _CLAIMS_AT_ONCE], strict=True)
-        some = {"worker_ids": worker_ids, "request_ids": request_ids}
-        for row in connection.execute(_BY_REQUESTS, some).all():
-            values = dict(row._mapping)
-            claim = row.worker_id, values.pop("request_id")
-            found[claim] = _from(values)
-    return {claim: found[claim] for claim in wanted if claim in found}
+    given = {
+        "claims": list(claims),
+        "all_worker_id": [worker_id for worker_id, _ in claims],
+        "all_request_id": [request_id for _, request_id in claims],
+    }
+    return Question(_BY_REQUESTS, given, read=_by_claim)
+
+
+def _by_claim(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Attempt]:
+    claims = [(row["worker_id"], row.pop("request_id")) for row in rows]
+    return dict(zip(claims, map(_from, rows), strict=True))
 
 
 def running_of_trial(connection: Connection, study_id: int, number: int) -> Attempt | None:

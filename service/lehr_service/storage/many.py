@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from lehr_service.storage.driver import send
+
 _PLAIN: tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...] = (
     (Double, float),
     (Integer, int),
@@ -35,18 +37,20 @@ _PLAIN: tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...] = (
 
 def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same columns. The ids that they get are not looked at."""
-    if len(rows) == 1 or connection.dialect.name != "postgresql":
-        connection.execute(_row_by_row(table), rows)
-        return
     names = tuple(rows[0])
-    connection.execute(_of_arrays(table, names), arrays(table, names, rows))
+    if connection.dialect.name == "sqlite":
+        send(connection, _row_by_row(table, names), rows)
+    else:
+        send(connection, _of_arrays(table, names), [arrays(table, names, rows)])
 
 
 def arrays(
     table: Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[Any]]:
     """Parameters ``all_NAME``: the rows column by column, for the driver each of one type."""
-    return {f"all_{name}": [_of(table, name)(row[name]) for row in rows] for name in names}
+    return {
+        f"all_{name}": list(map(_of(table, name), [row[name] for row in rows])) for name in names
+    }
 
 
 def unnested(table: Table, name: str) -> Any:
@@ -56,8 +60,8 @@ def unnested(table: Table, name: str) -> Any:
 
 
 @lru_cache
-def _row_by_row(table: Table) -> Insert:
-    return insert(table).inline()  # or SQLAlchemy would ask for the new row's id
+def _row_by_row(table: Table, names: tuple[str, ...]) -> Insert:
+    return insert(table).values({name: bindparam(name) for name in names})
 
 
 @lru_cache

@@ -18,13 +18,18 @@ from sqlalchemy import (
 )
 
 from lehr_service.domain.attempt import Attempt
+from lehr_service.storage.driver import send
 from lehr_service.storage.many import insert_all
+from lehr_service.storage.questions import Question
 from lehr_service.storage.tables import checkpoints, reports
 
 _SINCE = (
     select(reports.c.trial, reports.c.step, reports.c.value)
     .where(reports.c.study_id == bindparam("study_id"), reports.c.revision > bindparam("revision"))
     .order_by(reports.c.attempt)
+)
+_REMOVE_CHECKPOINT = delete(checkpoints).where(
+    checkpoints.c.study_id == bindparam("of_study"), checkpoints.c.trial == bindparam("of_trial")
 )
 
 
@@ -112,14 +117,15 @@ def curves_of(
     return found
 
 
-def values_since(
-    connection: Connection, study_id: int, revision: int
-) -> dict[int, dict[int, float | None]]:
+def values_since(study_id: int, revision: int) -> Question[dict[int, dict[int, float | None]]]:
     """Values reported after a revision, by trial and step."""
+    return Question(_SINCE, {"study_id": study_id, "revision": revision}, read=_curves)
+
+
+def _curves(rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[int, float | None]]:
     found: dict[int, dict[int, float | None]] = {}
-    asked = {"study_id": study_id, "revision": revision}
-    for trial, step, value in connection.execute(_SINCE, asked).all():
-        found.setdefault(trial, {})[step] = value
+    for row in rows:
+        found.setdefault(row["trial"], {})[row["step"]] = row["value"]
     return found
 
 
@@ -174,8 +180,5 @@ def has_checkpoint(connection: Connection, study_id: int, number: int) -> bool:
 
 
 def remove_checkpoints(connection: Connection, study_id: int, numbers: Sequence[int]) -> None:
-    connection.execute(
-        delete(checkpoints).where(
-            checkpoints.c.study_id == study_id, checkpoints.c.trial.in_(numbers)
-        )
-    )
+    asked = [{"of_study": study_id, "of_trial": number} for number in numbers]
+    send(connection, _REMOVE_CHECKPOINT, asked)

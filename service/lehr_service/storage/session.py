@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lehr_service.storage import schema
+from lehr_service.storage.driver import driver_of, unanswered
+from lehr_service.storage.questions import Question, ask_all
 
 _MIGRATION_LOCK = 0x6C656872  # any constant that all servers of one database share
 _WAIT_SECONDS = 10.0
 _REST_SECONDS = 1.0
 _RESTED_AT = "lehr.rested_at"
 _CHANNEL = "lehr"
+_BEGINS_ITSELF = {"lehr.begins_itself": True}  # an option of connections that no BEGIN is sent for
 _NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', :message)")
 _IS_READ_ONLY = text("SHOW transaction_read_only")
 _OF_THE_STATEMENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
@@ -86,6 +90,23 @@ def _code(error: Exception) -> int | str | None:
     return state if code is None else code & 0xFF
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A transaction at whose begin and end a database is waited for once each."""
+
+    connection: Connection
+    answers: Sequence[Any]  # to its questions
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """A block of writes that nobody looks at the results of, the last of the turn."""
+        with unanswered(self.connection):
+            yield
+            if self.connection.dialect.name != "sqlite":
+                with driver_of(self.connection) as driver:
+                    driver.execute("COMMIT")  # SQLAlchemy finds then that nothing is left to commit
+
+
 class Database:
     """Connections to one database.
 
@@ -105,7 +126,8 @@ class Database:
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1, wait_seconds)
             self._reader = _sqlite(url, "BEGIN", max(1, connections - 1), wait_seconds)
         else:
-            self._writer = self._reader = _postgres(url, connections, wait_seconds)
+            self._writer = _postgres(url, connections, wait_seconds)
+            self._reader = self._writer.execution_options(**_BEGINS_ITSELF)
         self._wait_seconds = wait_seconds
         self._file, self._inode = sqlite_file(url), 0
         self.failure: str | None = None  # what a write failed for; ``problem`` tries anew
@@ -118,20 +140,26 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that commits at the end, or rolls back on an exception."""
-        try:
+        with self._noting_faults():
             self._check_file()
             with self._writer.begin() as connection:
                 self._check_file()
                 yield connection
-        except Exception as error:
-            if is_fault(error):
-                self.failure = told(error)
-                self.failed()
-            raise
+
+    @contextmanager
+    def turn(self, questions: Sequence[Question[Any]]) -> Iterator[Turn]:
+        """One transaction that begins with questions and ends with ``Turn.closing``."""
+        with self._noting_faults():
+            self._check_file()
+            turns = self._writer if self.is_sqlite else self._reader
+            with turns.begin() as connection:
+                self._check_file()
+                answers = ask_all(connection, questions, begin=not self.is_sqlite)
+                yield Turn(connection, answers)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view of the database."""
+        """One consistent view of the database (PostgreSQL: one of each statement)."""
         try:
             self._check_file()
             with self._reader.begin() as connection:
@@ -142,13 +170,14 @@ class Database:
             raise
 
     @contextmanager
-    def pipelined(self, connection: Connection) -> Iterator[None]:
-        """A block of writes that nobody looks at the results of: all are sent, then waited for."""
-        if self.is_sqlite:
+    def _noting_faults(self) -> Iterator[None]:
+        try:
             yield
-            return
-        with _driver_of(connection) as driver, driver.pipeline():
-            yield
+        except Exception as error:
+            if is_fault(error):
+                self.failure = told(error)
+                self.failed()
+            raise
 
     def migrate(self) -> None:
         """Bring the schema to this version; servers that start together take turns.
@@ -227,8 +256,7 @@ class Database:
         """
         if self.is_sqlite:
             return
-        with self._writer.connect() as connection, _driver_of(connection) as driver:
-            driver.autocommit = True
+        with self._writer.connect() as connection, driver_of(connection) as driver:
             try:
                 driver.execute(f"LISTEN {_CHANNEL}")
                 while not is_over():
@@ -240,23 +268,6 @@ class Database:
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()
-
-
-@contextmanager
-def _driver_of(connection: Connection) -> Iterator[Any]:
-    """The driver's own connection; what it raises past SQLAlchemy is raised as SQLAlchemy does."""
-    driver: Any = connection.connection.driver_connection
-    dialect = connection.dialect
-    base = dialect.loaded_dbapi.Error
-    try:
-        yield driver
-    except base as error:
-        is_lost = dialect.is_disconnect(error, driver, None)
-        if is_lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            "", None, error, base, connection_invalidated=is_lost, dialect=dialect
-        ) from error
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -284,15 +295,21 @@ def _postgres(url: str, connections: int, wait_seconds: float) -> Engine:
         url,
         pool_size=connections,
         max_overflow=0,
+        pool_use_lifo=True,  # one that was used lately has its statements planned
         pool_timeout=wait_seconds,
         hide_parameters=True,  # leases' tokens are among them, and errors are logged
         connect_args={name: value for name, value in usual.items() if name not in given},
+        isolation_level="AUTOCOMMIT",  # the driver would begin by itself, and wait for an answer
     )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.execute(_lock_timeout(wait_seconds))
-        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if not connection.get_execution_options().keys() & _BEGINS_ITSELF:
+            connection.exec_driver_sql("BEGIN")
 
     @event.listens_for(engine, "checkin")
     def _rest(_connection: Any, record: ConnectionPoolEntry) -> None:
@@ -332,6 +349,7 @@ def _sqlite(url: str, begin: str, pool_size: int, wait_seconds: float) -> Engine
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        with driver_of(connection) as driver:
+            driver.execute(begin)
 
     return engine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Row, Update, bindparam, delete, func, insert,
 from lehr.wire.studies import StudyDefinition, StudyState
 from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
+from lehr_service.storage.driver import send
+from lehr_service.storage.questions import Question
 from lehr_service.storage.tables import studies
 
 _UNSTORED = {"id", "definition"}
@@ -40,14 +42,14 @@ def by_id(connection: Connection, study_id: int) -> Study | None:
     return _first(connection.execute(_BY_ID, {"id": study_id}).first())
 
 
-def lock(connection: Connection, study_id: int) -> Study | None:
+def lock(study_id: int) -> Question[Study | None]:
     """The study, locked until the transaction ends (SQLite: the transaction has the lock)."""
-    return _first(connection.execute(_LOCK, {"id": study_id}).first())
+    return Question(_LOCK, {"id": study_id}, read=_only)
 
 
-def attrs(connection: Connection, study_id: int) -> dict[str, Any]:
-    """Optuna's system attributes of the study."""
-    return dict(connection.execute(_ATTRS, {"id": study_id}).scalar_one())
+def attrs(study_id: int) -> Question[dict[str, Any]]:
+    """Optuna's system attributes of the study; none of one that is gone."""
+    return Question(_ATTRS, {"id": study_id}, read=lambda rows: rows[0]["attrs"] if rows else {})
 
 
 def save(
@@ -68,7 +70,7 @@ def save(
         values["definition"] = json.dumps(dump(study.definition))
     if study_attrs is not None:
         values["attrs"] = dict(study_attrs)
-    connection.execute(_update(frozenset(values)), values | {"of_id": study.id})
+    send(connection, _update(frozenset(values)), [values | {"of_id": study.id}])
 
 
 @lru_cache
@@ -97,11 +99,11 @@ def page(
         query = query.where(studies.c.id < after)
     if contains:
         query = query.where(studies.c.definition.icontains(contains, autoescape=True))
-    return [_study(row) for row in connection.execute(query).all()]
+    return [_study(dict(row._mapping)) for row in connection.execute(query).all()]
 
 
-def active(connection: Connection) -> list[Study]:
-    return [_study(row) for row in connection.execute(_ACTIVE).all()]
+def active() -> Question[list[Study]]:
+    return Question(_ACTIVE, read=lambda rows: [_study(row) for row in rows])
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def totals(connection: Connection) -> dict[str, Total]:
 
 
 def all_of_them(connection: Connection) -> list[Study]:
-    return [_study(row) for row in connection.execute(_STUDIES).all()]
+    return [_study(dict(row._mapping)) for row in connection.execute(_STUDIES).all()]
 
 
 def least_virtual_time(connection: Connection) -> float:
@@ -155,11 +157,14 @@ def columns(study: Study) -> dict[str, Any]:
 
 
 def _first(row: Row[Any] | None) -> Study | None:
-    return None if row is None else _study(row)
+    return None if row is None else _study(dict(row._mapping))
 
 
-def _study(row: Row[Any]) -> Study:
-    values = dict(row._mapping)
+def _only(rows: Sequence[dict[str, Any]]) -> Study | None:
+    return _study(rows[0]) if rows else None
+
+
+def _study(values: dict[str, Any]) -> Study:
     values["state"] = StudyState(values["state"])
     values["definition"] = _definition(values["definition"])
     return Study(**values)

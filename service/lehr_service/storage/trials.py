@@ -25,7 +25,9 @@ from sqlalchemy import (
 
 from lehr.wire.trials import AUDITED, TrialState
 from lehr_service.domain.trial import Trial
+from lehr_service.storage.driver import send
 from lehr_service.storage.many import arrays, insert_all, unnested
+from lehr_service.storage.questions import Question
 from lehr_service.storage.tables import trials
 
 OrderBy = Literal["number", "-number", "value", "-value"]
@@ -86,7 +88,7 @@ def add_all(
 def save_all(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
     """Write all of these trials but their Optuna attributes."""
     rows = [vars(t) | {"of_study": study_id, "of_number": t.number} for t in changed]
-    connection.execute(_SAVE, rows)
+    send(connection, _SAVE, rows)
 
 
 def save_steps(connection: Connection, study_id: int, changed: Sequence[Trial]) -> None:
@@ -95,10 +97,10 @@ def save_steps(connection: Connection, study_id: int, changed: Sequence[Trial]) 
     rows = [{name: getattr(trial, name) for name in names} for trial in changed]
     if connection.dialect.name == "postgresql":
         at_once = arrays(trials, names, rows)
-        connection.execute(_SAVE_STEPS_AT_ONCE, at_once | {"of_study": study_id})
+        send(connection, _SAVE_STEPS_AT_ONCE, [at_once | {"of_study": study_id}])
     else:
         each = [row | {"of_study": study_id, "of_number": row["number"]} for row in rows]
-        connection.execute(_SAVE_STEPS, each)
+        send(connection, _SAVE_STEPS, each)
 
 
 def save_attrs(
@@ -109,7 +111,7 @@ def save_attrs(
         {"of_study": study_id, "of_number": number, "attrs": of_trial, "revision": revision}
         for number, of_trial in attrs.items()
     ]
-    connection.execute(_SAVE_ATTRS, rows)
+    send(connection, _SAVE_ATTRS, rows)
 
 
 def get(connection: Connection, study_id: int, number: int) -> Trial | None:
@@ -229,17 +231,14 @@ def complete_with_values(connection: Connection, study_id: int) -> list[Trial]:
     ]
 
 
-def changed_since(
-    connection: Connection, study_id: int, revision: int
-) -> list[tuple[Trial, dict[str, Any]]]:
+def changed_since(study_id: int, revision: int) -> Question[list[tuple[Trial, dict[str, Any]]]]:
     """Trials changed after a revision, by number, each with its Optuna attributes."""
-    found = []
-    asked = {"study_id": study_id, "revision": revision}
-    for row in connection.execute(_SINCE, asked).all():
-        values = dict(row._mapping)
-        attrs = values.pop("attrs")
-        found.append((_from(values), attrs))
-    return found
+    return Question(_SINCE, {"study_id": study_id, "revision": revision}, read=_with_attrs)
+
+
+def _with_attrs(rows: Sequence[dict[str, Any]]) -> list[tuple[Trial, dict[str, Any]]]:
+    attrs = [row.pop("attrs") for row in rows]
+    return list(zip(map(_from, rows), attrs, strict=True))
 
 
 def written_after(

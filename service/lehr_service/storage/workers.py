@@ -14,12 +14,15 @@ from sqlalchemy import (
     any_,
     bindparam,
     exists,
+    func,
     insert,
     select,
     update,
 )
 
-from lehr_service.storage.tables import attempts, workers
+from lehr_service.storage.driver import send
+from lehr_service.storage.questions import Question
+from lehr_service.storage.tables import Json, attempts, workers
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,13 @@ class Worker:
 
 
 _GET = select(workers).where(workers.c.id == bindparam("id"))
-_SOME = select(workers).where(workers.c.id.in_(bindparam("ids", expanding=True)))
+_ID = func.json_each(bindparam("ids", type_=Json)).table_valued("value").c.value
+_SOME = {
+    "sqlite": select(workers).where(workers.c.id.in_(select(_ID))),
+    "postgresql": select(workers).where(
+        workers.c.id == any_(bindparam("ids", type_=ARRAY(String)))
+    ),
+}
 _HEARD = (
     update(workers)
     .where(workers.c.id == bindparam("of_id"), workers.c.lost.is_(False))
@@ -70,10 +79,13 @@ def get(connection: Connection, worker_id: str) -> Worker | None:
     return None if row is None else _worker(row)
 
 
-def some(connection: Connection, worker_ids: Collection[str]) -> dict[str, Worker]:
+def some(worker_ids: Collection[str]) -> Question[dict[str, Worker]]:
     """Those of the workers that there are, by id."""
-    found = connection.execute(_SOME, {"ids": list(worker_ids)}).all()
-    return {row.id: _worker(row) for row in found}
+    return Question(
+        _SOME,
+        {"ids": list(worker_ids)},
+        read=lambda rows: {row["id"]: Worker(**row) for row in rows},
+    )
 
 
 def all_heard(
@@ -82,9 +94,9 @@ def all_heard(
     """Move the deadlines of workers where they are not given up."""
     values = {"heard_at": now, "deadline": deadline}
     if connection.dialect.name == "postgresql":
-        connection.execute(_ALL_HEARD, values | {"ids": list(worker_ids)})
+        send(connection, _ALL_HEARD, [values | {"ids": list(worker_ids)}])
     else:
-        connection.execute(_HEARD, [values | {"of_id": worker} for worker in worker_ids])
+        send(connection, _HEARD, [values | {"of_id": worker} for worker in worker_ids])
 
 
 def waits(connection: Connection, worker_id: str, now: float, deadline: float) -> None:

@@ -72,7 +72,9 @@ class Stock:
         Claims come in any order, so twice the spread of their number is added, as long as it is
         few beside what runs: each suggestion waits for its claim, and more of them for longer.
         """
-        recent = sum(1 for at in self.claimed_at if now - at <= _DEMAND_SECONDS)
+        while self.claimed_at and now - self.claimed_at[0] > _DEMAND_SECONDS:
+            self.claimed_at.popleft()
+        recent = len(self.claimed_at)
         if self.study is None or recent == 0:
             return 0
         meanwhile = recent / _DEMAND_SECONDS * max(_ROUND_SECONDS, 2 * self.seconds_each)

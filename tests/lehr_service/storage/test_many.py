@@ -3,8 +3,9 @@
 import math
 import threading
 
+import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from lehr.wire.studies import StudyDefinition
@@ -14,6 +15,8 @@ from lehr_service.domain.trial import Trial
 from lehr_service.operations.studies import new_study
 from lehr_service.settings import Settings
 from lehr_service.storage import attempts, reports, studies, trials, workers
+from lehr_service.storage.driver import unanswered
+from lehr_service.storage.questions import ask
 from lehr_service.storage.session import Database, is_fault
 
 
@@ -43,11 +46,11 @@ def mixed_trials():
 @pytest.mark.parametrize("size", [1, 4])
 def test_many_rows_are_stored_as_one_would_be(database, study_id, size):
     expected = mixed_trials()[:size]
-    with database.write() as connection, database.pipelined(connection):
+    with database.write() as connection, unanswered(connection):
         trials.add_all(connection, study_id, expected, {0: {"x": 1}})
     with database.read() as connection:
         assert trials.every(connection, study_id) == expected
-        changed = trials.changed_since(connection, study_id, -1)
+        changed = ask(connection, trials.changed_since(study_id, -1))
         found = {trial.number: attrs for trial, attrs in changed}
     assert found == {trial.number: {"x": 1} if trial.number == 0 else {} for trial in expected}
 
@@ -55,7 +58,7 @@ def test_many_rows_are_stored_as_one_would_be(database, study_id, size):
 def test_steps_go_to_their_trials_only(database, study_id):
     given = [Trial(number, TrialState.RUNNING, 0.0) for number in range(6)]
     stepped = [Trial(n, TrialState.RUNNING, 0.0, steps=10 + n, revision=n) for n in (4, 1, 3)]
-    with database.write() as connection, database.pipelined(connection):
+    with database.write() as connection, unanswered(connection):
         trials.add_all(connection, study_id, given)
         trials.save_steps(connection, study_id, stepped)
     with database.read() as connection:
@@ -67,9 +70,9 @@ def test_workers_that_were_given_up_are_not_heard(database):
     with database.write() as connection:
         for worker_id, lost in {"a": False, "b": True, "c": False, "d": False}.items():
             workers.add(connection, worker(worker_id, lost))
-        with database.pipelined(connection):
+        with unanswered(connection):
             workers.all_heard(connection, {"a", "b", "d", "nobody"}, 5.0, 6.0)
-        found = workers.some(connection, ["a", "b", "c", "d", "nobody"])
+        found = ask(connection, workers.some(["a", "b", "c", "d", "nobody"]))
     assert {i: (w.heard_at, w.deadline) for i, w in found.items()} == {
         "a": (5.0, 6.0),
         "b": (0.0, 0.0),
@@ -89,7 +92,7 @@ def test_lanes_that_hear_the_same_workers_do_not_wait_for_each_other(database):
     def hear(them):
         try:
             for moment in range(25):
-                with database.write() as connection, database.pipelined(connection):
+                with database.write() as connection, unanswered(connection):
                     workers.all_heard(connection, them, moment, moment)
         except DBAPIError as error:
             errors.append(error)
@@ -113,7 +116,7 @@ def test_answers_are_found_by_worker_and_request(database, study_id):
         workers.add(connection, worker("v"))
         attempts.add_all(connection, [started(study_id, n, f"r{n}") for n in range(3)])
         asked = [("v", "r1"), ("w", "r0"), *others, ("v", ""), ("w", "r2")]
-        found = attempts.by_requests(connection, asked)
+        found = ask(connection, attempts.by_requests(asked))
     assert {claim: attempt.trial for claim, attempt in found.items()} == {
         ("w", "r0"): 0,
         ("w", "r2"): 2,
@@ -126,7 +129,7 @@ def test_what_cannot_be_stored_is_an_error_as_any_other(database, study_id):
         attempts.add_all(connection, [started(study_id, 0, "r0")])
 
     def one_is_a_double():
-        with database.write() as connection, database.pipelined(connection):
+        with database.write() as connection, unanswered(connection):
             trials.add_all(connection, study_id, [Trial(0, TrialState.RUNNING, 0.0)])
             attempts.add_all(connection, [started(study_id, n, "r0") for n in (1, 2)])
             trials.add_all(connection, study_id, [Trial(1, TrialState.RUNNING, 0.0)])
@@ -150,7 +153,7 @@ def test_a_connection_that_breaks_is_a_fault_and_replaced(postgres, definition):
             own = connection.scalar(text("SELECT pg_backend_pid()"))
             with database.read() as other:
                 other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
-            with database.pipelined(connection):
+            with unanswered(connection):
                 trials.add_all(connection, study_id, [Trial(0, TrialState.RUNNING, 0.0)])
 
     with pytest.raises(DBAPIError) as caught:
@@ -163,7 +166,7 @@ def test_a_connection_that_breaks_is_a_fault_and_replaced(postgres, definition):
     database.close()
 
 
-def test_a_batch_is_a_statement_a_kind_of_change(postgres, definition):
+def test_a_batch_is_a_statement_a_kind_of_change(postgres, definition, monkeypatch):
     database = Database(Settings(database_url=postgres()).url)
     database.migrate()
     study = new_study(StudyDefinition.model_validate(definition()), 0.0)
@@ -172,14 +175,17 @@ def test_a_batch_is_a_statement_a_kind_of_change(postgres, definition):
     with database.write() as connection:
         study_id = studies.add(connection, studies.columns(study))
         row |= {"study_id": study_id, "attempt": 1, "revision": 1, "reported_at": 0.0, "step": 0}
-        event.listen(
-            connection, "before_cursor_execute", lambda *call: said.append((call[2], call[5]))
-        )
-        with database.pipelined(connection):
+        executed = psycopg.Connection.execute
+
+        def note(driver, query, *call, **more):
+            said.append(query)
+            return executed(driver, query, *call, **more)
+
+        monkeypatch.setattr(psycopg.Connection, "execute", note)
+        with unanswered(connection):
             trials.add_all(connection, study_id, mixed_trials())
             trials.save_steps(connection, study_id, mixed_trials())
             reports.add_all(connection, [row | {"trial": n, "value": n / 2} for n in range(4)])
             workers.all_heard(connection, ["a", "b"], 0.0, 0.0)
     assert len(said) == 4
-    assert not any(is_row_by_row for _, is_row_by_row in said)
     database.close()

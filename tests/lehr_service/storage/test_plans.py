@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import psycopg
 from sqlalchemy import event, insert, text
 
 from lehr.wire.studies import StudyDefinition
@@ -11,6 +12,7 @@ from lehr_service.domain.attempt import Attempt
 from lehr_service.domain.trial import Trial
 from lehr_service.operations.studies import new_study
 from lehr_service.storage import attempts, reports, studies, trials, workers
+from lehr_service.storage.questions import ask
 from lehr_service.storage.tables import reports as reports_table
 
 STUDIES, TRIALS, STEPS = 40, 150, 4
@@ -77,8 +79,8 @@ def hot_queries(study_id):
     running = Trial(3, TrialState.RUNNING, 0.0, steps=1, revision=5)
     me = one.worker_id
     return {
-        "lock": ("studies", lambda c: studies.lock(c, study_id)),
-        "active": ("studies", studies.active),
+        "lock": ("studies", lambda c: ask(c, studies.lock(study_id))),
+        "active": ("studies", lambda c: ask(c, studies.active())),
         "save": (
             "studies",
             lambda c: studies.save(
@@ -90,7 +92,7 @@ def hot_queries(study_id):
         "save_trials": ("trials", lambda c: trials.save_all(c, study_id, [running])),
         "save_steps": ("trials", lambda c: trials.save_steps(c, study_id, [running])),
         "save_attrs": ("trials", lambda c: trials.save_attrs(c, study_id, {3: {}}, 5)),
-        "changed_since": ("trials", lambda c: trials.changed_since(c, study_id, 148)),
+        "changed_since": ("trials", lambda c: ask(c, trials.changed_since(study_id, 148))),
         "best": ("trials", lambda c: trials.best(c, study_id, "minimize")),
         "page": (
             "trials",
@@ -107,7 +109,7 @@ def hot_queries(study_id):
         "attempt": ("attempts", lambda c: attempts.by_token(c, one.token)),
         "claimed_before": (
             "attempts",
-            lambda c: attempts.by_requests(c, [(me, "x"), (me, "y")]),
+            lambda c: ask(c, attempts.by_requests([(me, "x"), (me, "y")])),
         ),
         "running_of_trial": ("attempts", lambda c: attempts.running_of_trial(c, study_id, 3)),
         "running_of_worker": ("attempts", lambda c: attempts.running_of_worker(c, me)),
@@ -116,10 +118,10 @@ def hot_queries(study_id):
         "last_step": ("reports", lambda c: reports.last_step(c, one)),
         "report": ("reports", lambda c: reports.get(c, one, 1)),
         "curve": ("reports", lambda c: reports.curve(c, study_id, 3)),
-        "values_since": ("reports", lambda c: reports.values_since(c, study_id, 148)),
+        "values_since": ("reports", lambda c: ask(c, reports.values_since(study_id, 148))),
         "curves_of": ("reports", lambda c: reports.curves_of(c, study_id, [3, 4])),
         "worker": ("workers", lambda c: workers.get(c, me)),
-        "some_workers": ("workers", lambda c: workers.some(c, [me, "0" * 32])),
+        "some_workers": ("workers", lambda c: ask(c, workers.some([me, "0" * 32]))),
         "all_heard": ("workers", lambda c: workers.all_heard(c, [me], 1.0, 2.0)),
         "overdue": ("workers", lambda c: workers.overdue(c, -1.0)),
     }
@@ -137,25 +139,36 @@ def scans(plan, table, is_sqlite):
     return f"Seq Scan on {table}" in plan
 
 
-def test_hot_queries_use_their_indexes(database, definition):
-    wrong = {}
+def test_hot_queries_use_their_indexes(database, definition, monkeypatch):
+    wrong, seen = {}, []
+    executed = psycopg.Connection.execute
+
+    def note_question(connection, query, params=None, **more):
+        """What goes past SQLAlchemy."""
+        seen.append((query, params))
+        return executed(connection, query, params, **more)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", note_question)
     with database.write() as connection:
         study_id = fill(connection, definition)
     with database.write() as connection:
         if not database.is_sqlite:  # it keeps statistics by itself; these tables fit few pages
             connection.execute(text("ANALYZE"))
             connection.execute(text("SET LOCAL random_page_cost = 0.1"))
-        seen = []
 
         def note(_c, _cursor, statement, parameters, _context, many):
             seen.append((statement, parameters[0] if many else parameters))
 
-        for name, (table, query) in hot_queries(study_id).items():
+        if database.is_sqlite:  # it says what it executes, the parameters in their places
+            driver = connection.connection.driver_connection
+            driver.set_trace_callback(lambda statement: seen.append((statement, ())))
+        else:
             event.listen(connection, "before_cursor_execute", note)
-            query(connection)
-            event.remove(connection, "before_cursor_execute", note)
-            plans = [plan_of(connection, *call, database.is_sqlite) for call in seen]
+        for name, (table, query) in hot_queries(study_id).items():
             seen.clear()
+            query(connection)
+            calls = list(seen)
+            plans = [plan_of(connection, *call, database.is_sqlite) for call in calls]
             assert plans, name
             wrong.update((name, p) for p in plans if scans(p, table, database.is_sqlite))
     assert wrong == {}
