@@ -245,22 +245,58 @@ def test_out_of_memory_is_told_apart_and_frees_the_programs(small_task, trial, l
     assert engine.train(trial(epochs=1), log().on_epoch).steps == 1
 
 
-@tensorflow_only
-def test_a_task_that_xla_refuses_trains_without_it(trial, log):
+@pytest.fixture
+def strange():
+    """A task that XLA cannot compile, where ``only_tested`` only its evaluation."""
+
     class Strange(keras.layers.Layer):
-        def call(self, x):
+        def __init__(self, only_tested):
+            super().__init__()
+            self.only_tested = only_tested
+
+        def call(self, x, training=False):
+            if training and self.only_tested:
+                return x
             y = tf.numpy_function(np.copy, [x], tf.float32, stateful=False)
             return x + 0.0 * tf.stop_gradient(tf.ensure_shape(y, x.shape))
 
     @task(loss="sparse_categorical_crossentropy")
-    def strange():
+    def strange(only_tested: bool = False):
         inputs = keras.layers.Input((64,))
-        return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(Strange()(inputs)))
+        dense = keras.layers.Dense(10, activation="softmax")
+        return keras.Model(inputs, dense(Strange(only_tested)(inputs)))
 
     strange.data(digits)
+    return strange
+
+
+@tensorflow_only
+def test_a_task_that_xla_refuses_trains_without_it(strange, trial, log):
     seen = log()
     Engine({"strange": strange}).train(trial(task="strange", epochs=2), seen.on_epoch)
     assert seen.reports[1].metrics["loss"] < seen.reports[0].metrics["loss"]
+
+
+@tensorflow_only
+def test_an_evaluation_that_xla_refuses_leaves_it_the_epochs(strange, trial, log):
+    first, later, engine = log(), log(), Engine({"strange": strange})
+    config = trial(task="strange", parameters={"only_tested": True}, epochs=2, ema=0.9)
+    engine.train(config, first.on_epoch)
+    engine.train(config, later.on_epoch)
+    (program,) = engine.programs.kept
+    assert program.xla
+    assert first.facts == later.facts
+
+
+@tensorflow_only
+def test_xla_evaluates_weights_and_averages_as_tensorflow_does(small_task, trial, log):
+    compiled, plain = log(), log()
+    config = trial(ADAM, ema=0.9)
+    Engine({"small": small_task}, xla=True).train(config, compiled.on_epoch)
+    Engine({"small": small_task}, xla=False).train(config, plain.on_epoch)
+    for one, other in zip(compiled.reports, plain.reports, strict=True):
+        assert one.metrics == pytest.approx(other.metrics, rel=1e-4)
+        assert one.metrics["ema_val_loss"] != one.metrics["val_loss"]
 
 
 def test_a_task_with_its_own_train_step_gets_it(trial, log):

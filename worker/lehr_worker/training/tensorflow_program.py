@@ -13,6 +13,8 @@ from lehr_worker.training.program import Program
 
 EVALUATION_BATCH: Final = 1000
 STARTS_KEPT: Final = 40
+_REFUSALS: Final = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+"""What XLA raises at operations that it does not know, before anything has run."""
 GLOBAL_SEED: Final = 0  # tf.data mixes it into the seeds of a stream, which must repeat elsewhere
 
 
@@ -40,10 +42,11 @@ class TensorFlowProgram(Program):
         self.xla = xla
         self._epochs: dict[Any, Any] = {}
         self._step = _compiled(self._trace_step, xla) if self._data.is_stream else self._trace_step
-        # On a CPU an evaluation takes milliseconds either way, and XLA a second to compile it.
-        evaluated = xla and not self._data.is_stream and _on_gpu()
+        # On a CPU XLA takes .2 s to compile an evaluation and saves milliseconds of each: too few
+        # where an epoch has one, not where averages are evaluated as well.
+        evaluated = xla and not self._data.is_stream and (_on_gpu() or self.averages)
         self._evaluation = _compiled(self._trace_evaluation, evaluated)
-        self._average_evaluation = _compiled(self._trace_average_evaluation, evaluated)
+        self._exchange = _compiled(self._trace_exchange, False)
         self._losses = _compiled(self._trace_sweep, False)
 
     def _run_epoch(
@@ -61,18 +64,28 @@ class TensorFlowProgram(Program):
                 f"the stream ended before its epoch's {len(rates)} batches; "
                 "set the task's Stream(updates_per_epoch=...) to what it has"
             ) from None
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
-            # XLA refuses some operations, and does so before anything has run.
+        except _REFUSALS:
             if not (self._may_fall_back and self.xla):
                 raise
             self._use_xla(False)
             return _floats(self._epoch(feed, len(rates))(feed, rates, keeps))
 
     def _evaluate(self) -> dict[str, float]:
-        return _floats(self._evaluation())
+        try:
+            return _floats(self._evaluation())
+        except _REFUSALS:
+            if not (self._may_fall_back and self.xla):
+                raise
+            # Its epochs go on as they are: the first trial's results must be those of any other.
+            self._evaluation = _compiled(self._trace_evaluation, False)
+            return _floats(self._evaluation())
 
     def _evaluate_averages(self) -> dict[str, float]:
-        return _floats(self._average_evaluation())
+        self._exchange()
+        try:
+            return self._evaluate()
+        finally:
+            self._exchange()
 
     def _sweep(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
         losses: np.ndarray = self._losses(tf.constant(order), tf.constant(rates)).numpy()
@@ -138,14 +151,12 @@ class TensorFlowProgram(Program):
             evaluate(tf.constant(batches * EVALUATION_BATCH), rest)
         return self._results(self._tested)
 
-    def _trace_average_evaluation(self) -> dict[str, tf.Tensor]:
-        current = [tf.identity(variable.value) for variable in self._averaged]
+    def _trace_exchange(self) -> None:
+        """Put the averages in the weights' place, and these in theirs."""
         for variable, average in zip(self._averaged, self._averages, strict=True):
+            current = tf.identity(variable.value)
             variable.assign(average.value)
-        metrics = self._trace_evaluation()
-        for variable, value in zip(self._averaged, current, strict=True):
-            variable.assign(value)
-        return metrics
+            average.assign(current)
 
     def _trace_sweep(self, order: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
         if isinstance(self._data, StreamData):
