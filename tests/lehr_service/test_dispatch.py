@@ -7,7 +7,6 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from sqlalchemy import event
 
 from lehr_service.api import deps
 from lehr_service.operations import dispatch
@@ -230,8 +229,9 @@ def test_claims_that_come_together_are_looked_up_together(
     lane = server.app.state.server.lanes._lane(1)
     workers = [simulated(server.http) for _ in range(8)]
     said, leases = [], []
-    engine = server.app.state.server.database._writer
-    event.listen(engine, "before_cursor_execute", lambda *call: said.append(call[2]))
+    with server.app.state.server.database.write() as connection:  # SQLite's only one
+        connection.connection.driver_connection.set_trace_callback(said.append)
+    said.clear()
     claims = [
         threading.Thread(target=lambda worker=worker: leases.append(worker.claim(wait=20)))
         for worker in workers
@@ -250,3 +250,5 @@ def test_claims_that_come_together_are_looked_up_together(
     for table in ("attempts", "workers"):
         looks = [s for s in said if s.startswith("SELECT") and f"FROM {table} " in s]
         assert len(looks) == 2, looks
+    # Those that came while the lock was waited for are of its turn.
+    assert said.count("COMMIT") == 1

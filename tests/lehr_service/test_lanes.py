@@ -1,9 +1,17 @@
 """Lanes: one transaction a batch, restarts and other servers make no difference to a search."""
 
+import asyncio
 import threading
 from collections import Counter
 
 import pytest
+
+from lehr.wire.studies import StudyDefinition
+from lehr_service.lanes import Lanes
+from lehr_service.operations.studies import new_study
+from lehr_service.settings import Settings
+from lehr_service.storage import studies
+from lehr_service.storage.session import Database
 
 SAMPLED = {"name": "tpe", "seed": 3, "n_startup_trials": 4}
 
@@ -85,6 +93,46 @@ def test_two_servers_with_eight_workers_hold_max_trials(serve, create, simulated
     assert (study["state"], study["counts"]["complete"]) == ("completed", 40)
     items = pair[1].http.get("/v1/studies/study/trials?limit=1000").json()["items"]
     assert Counter(trial["steps"] for trial in items) == {3: 40}
+
+
+def test_lanes_that_are_never_empty_leave_threads_to_the_others(database_url, definition, wait_for):
+    database = Database(Settings(database_url=database_url).url)
+    database.migrate()
+    given = StudyDefinition.model_validate(definition())
+    with database.write() as connection:
+        rows = [
+            studies.columns(new_study(given.model_copy(update={"name": f"s{n}"}), 0.0))
+            for n in range(12)
+        ]
+        ids = [studies.add(connection, row) for row in rows]
+    answered = asyncio.run(_answers_beside_busy_lanes(database, ids[:8], ids[8:], wait_for))
+    assert answered == ids[8:] * 3
+    database.close()
+
+
+async def _answers_beside_busy_lanes(database, busy, others, wait_for):
+    lanes, loop = Lanes(database, lease_seconds=30, queue_commands=100), asyncio.get_running_loop()
+    over = threading.Event()
+
+    def act(desk):
+        """One of a busy lane ends when the next one is there."""
+        lane = lanes._lane(desk.study.id)
+        if desk.study.id in busy and not over.is_set():
+            asyncio.run_coroutine_threadsafe(lanes.submit(desk.study.id, act), loop)
+            wait_for(lambda: over.is_set() or lane.queue)
+        return desk.study.id
+
+    begun = [asyncio.create_task(lanes.submit(study_id, act)) for study_id in busy]
+    answered = []
+    try:
+        async with asyncio.timeout(60):
+            await asyncio.gather(*begun)
+            for _ in range(3):
+                answered += await asyncio.gather(*(lanes.submit(n, act) for n in others))
+    finally:
+        over.set()
+        await lanes.close()
+    return answered
 
 
 def test_a_server_that_was_down_gives_its_workers_time(serve, create, simulated, tmp_path):
