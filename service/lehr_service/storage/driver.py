@@ -98,7 +98,7 @@ class Form:
         return found
 
 
-@lru_cache
+@lru_cache(maxsize=1024)  # a study's row has a statement for each set of columns that change
 def form_of(statement: Change | Select[Any], dialect: Dialect) -> Form:
     """The statement's form, compiled once."""
     written = _NAMED_SQLITE if dialect.name == "sqlite" else dialect

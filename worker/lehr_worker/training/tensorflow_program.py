@@ -41,7 +41,8 @@ class TensorFlowProgram(Program):
     def _use_xla(self, xla: bool) -> None:
         self.xla = xla
         self._epochs: dict[Any, Any] = {}
-        self._step = _compiled(self._trace_step, xla) if self._data.is_stream else self._trace_step
+        by_step = xla and self._data.is_stream  # XLA cannot compile the reading of a stream
+        self._step = _compiled(self._trace_step, True) if by_step else self._trace_step
         # On a CPU XLA takes .2 s to compile an evaluation and saves milliseconds of each: too few
         # where an epoch has one, not where averages are evaluated as well.
         evaluated = xla and not self._data.is_stream and (_on_gpu() or self.averages)
