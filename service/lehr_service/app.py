@@ -51,9 +51,9 @@ from lehr_service.settings import Settings
 from lehr_service.storage import studies as study_rows
 from lehr_service.storage import tokens as token_rows
 from lehr_service.storage import workers as worker_rows
+from lehr_service.storage.faults import is_fault, told
 from lehr_service.storage.questions import ask
 from lehr_service.storage.schema import SchemaUnknown
-from lehr_service.storage.session import is_fault, told
 from lehr_service.suggestions import Suggestions
 from lehr_service.web import pages, static_files
 from lehr_service.writes import Writes

@@ -17,7 +17,8 @@ from lehr.wire.tokens import CreatedToken, NewToken, Role, Token
 from lehr_service.errors import ServiceError
 from lehr_service.operations import tokens as operations
 from lehr_service.settings import Settings
-from lehr_service.storage.session import Database, told
+from lehr_service.storage.faults import told
+from lehr_service.storage.session import Database
 
 T = TypeVar("T")
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from lehr import logs
@@ -26,12 +25,12 @@ from lehr_service.domain.study import Study
 from lehr_service.errors import ServiceError, StudyDeleted, Unavailable
 from lehr_service.metrics import Metrics
 from lehr_service.operations.desk import Desk
-from lehr_service.operations.ledger import Claim, Ledger
-from lehr_service.operations.mirrors import catch_up, news, take
-from lehr_service.search import Mirror
+from lehr_service.operations.known import Known
+from lehr_service.operations.ledger import Claim
 from lehr_service.storage import attempts, studies, workers
+from lehr_service.storage.faults import because, is_fault, told
 from lehr_service.storage.questions import Question, ask_all
-from lehr_service.storage.session import Database, because, is_fault, told
+from lehr_service.storage.session import Database
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +68,11 @@ class _Lane:
     study_id: int
     queue: deque[_Command] = field(default_factory=deque)
     running: bool = False  # a thread is at it, or will be
-    shared: bool = False  # the last batch found what another server had stored
-    memory: tuple[Mirror, Ledger] | None = None  # None: nothing is known, or it may be wrong
+    known: Known = field(default_factory=Known)
 
     def take(self, most: int) -> list[_Command]:
         """The next commands, which others may add to meanwhile."""
         return [self.queue.popleft() for _ in range(min(most, len(self.queue)))]
-
-    @property
-    def size(self) -> int:
-        """How many trials it holds in memory."""
-        return self.memory[0].size if self.memory else 0
 
 
 class Lanes:
@@ -158,7 +151,7 @@ class Lanes:
 
         Their mirrors can be rebuilt.
         """
-        held = {study_id: lane.size for study_id, lane in self._lanes.items()}
+        held = {study_id: lane.known.size for study_id, lane in self._lanes.items()}
         trials = sum(held.values())
         for study_id, lane in list(self._lanes.items())[:-1]:
             if trials <= self._mirror_trials and len(self._lanes) <= _LANES:
@@ -208,7 +201,7 @@ class Lanes:
         except StudyDeleted as error:
             return [error] * len(commands)
         except Exception as error:
-            lane.memory = None
+            lane.known.forget()
             if len(commands) > 1 and not is_fault(error):  # the act that cannot be done fails alone
                 return [result for c in commands for result in self._answer(lane, batch, [c])]
             with logs.about(study_id=lane.study_id):
@@ -221,15 +214,14 @@ class Lanes:
 
     def _transact(self, lane: _Lane, batch: _Batch, commands: list[_Command]) -> list[Any]:
         claims, about_claims = _claims(commands)
-        questions = [studies.lock(lane.study_id), *about_claims]
-        if lane.shared and lane.memory is not None:
-            questions += news(lane.study_id, lane.memory[0].revision)
-        with self._database.turn(questions) as turn:
+        about_others = lane.known.questions(lane.study_id)
+        asked = [studies.lock(lane.study_id), *about_claims, *about_others]
+        with self._database.turn(asked) as turn:
             study, *told = turn.answers
             if study is None:
                 raise StudyDeleted
-            of_claims, told = told[: len(about_claims)], told[len(about_claims) :]
-            mirror, ledger = self._caught_up(lane, turn.connection, study, told)
+            of_claims, of_others = told[: len(about_claims)], told[len(about_claims) :]
+            mirror, ledger = lane.known.caught_up(turn.connection, study, of_others)
             desk = Desk(
                 unflushed=turn.connection,
                 study=study,
@@ -260,28 +252,8 @@ class Lanes:
                 log.info("the study is %s: %s", desk.study.state, desk.study.reason)
         ledger.forget_finished()
         if desk.study.state.is_finished:
-            lane.memory = None
+            lane.known.forget()
         return results
-
-    def _caught_up(
-        self, lane: _Lane, connection: Connection, study: Study, told: Sequence[Any]
-    ) -> tuple[Mirror, Ledger]:
-        """What the lane remembers, with all that other servers, or the last run, have stored.
-
-        ``told``: the answers to ``news``, where they were asked for.
-        """
-        if lane.memory is not None and lane.memory[0].revision == study.revision:
-            lane.shared = False
-            return lane.memory
-        lane.shared = lane.memory is not None
-        lane.memory = lane.memory or (
-            Mirror(study.definition, study.name, study.seed),
-            Ledger(study.id),
-        )
-        mirror, ledger = lane.memory
-        changed = take(study, mirror, told) if told else catch_up(connection, study, mirror)
-        ledger.forget(trial.number for trial in changed)
-        return lane.memory
 
 
 def _claims(commands: Sequence[_Command]) -> tuple[list[Claim], list[Question[Any]]]:

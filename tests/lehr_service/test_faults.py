@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from lehr_service.storage import session
+from lehr_service.storage import engines
 from lehr_service.storage.session import Database
 
 from .in_trouble import OwnPostgres, at_work, goes_on, is_not_ready, is_ready, refuses_all, writes
@@ -190,7 +190,7 @@ def test_postgres_ends_a_connection_that_rests(postgres, monkeypatch):
     """It is found out before anything is asked through it."""
     url = postgres()
     database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
-    monkeypatch.setattr(session, "_REST_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "_REST_SECONDS", 0.0)
     asked = text("SELECT pg_backend_pid()")
     with database.read() as connection:
         before = connection.scalar(asked)

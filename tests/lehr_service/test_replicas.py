@@ -131,7 +131,7 @@ def test_lanes_forget_the_longest_idle_beyond_their_bound(serve, create, simulat
     for _ in range(9):  # in turn, as shares are equal
         worker.run_one()
     lanes = server.app.state.server.lanes._lanes
-    assert sum(lane.size for lane in lanes.values()) <= 5
+    assert sum(lane.known.size for lane in lanes.values()) <= 5
     for _ in range(9):
         assert worker.run_one() is not None
     for name in ("one", "two", "three"):

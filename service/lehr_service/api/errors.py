@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from lehr.wire.errors import MOST_FIELDS, ErrorAnswer, ErrorBody, found_wrong
 from lehr_service.errors import Invalid, Malformed, ServiceError, TooManyRequests, Unavailable
-from lehr_service.storage.session import FileGone, because, told
+from lehr_service.storage.faults import FileGone, because, told
 
 log = logging.getLogger(__name__)
 

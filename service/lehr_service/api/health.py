@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lehr_service.api.deps import Here, Server, refuses
 from lehr_service.errors import ServiceError, Unavailable
 from lehr_service.operations.census import Census, census
-from lehr_service.storage.session import FileGone, told
+from lehr_service.storage.faults import FileGone, told
 
 router = APIRouter(tags=["health"])
 

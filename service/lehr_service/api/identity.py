@@ -20,7 +20,8 @@ from lehr_service.domain.tokens import Token, id_of
 from lehr_service.errors import OthersWorker, TooManyRequests, Unauthorized, Unavailable
 from lehr_service.settings import Settings
 from lehr_service.storage import tokens
-from lehr_service.storage.session import Database, because, told
+from lehr_service.storage.faults import because, told
+from lehr_service.storage.session import Database
 
 T = TypeVar("T")
 

@@ -12,7 +12,8 @@ from collections.abc import Hashable
 from sqlalchemy.exc import SQLAlchemyError
 
 from lehr_service.api.changes import ALONE_SECONDS, HEARING_SECONDS, Changes
-from lehr_service.storage.session import Database, told
+from lehr_service.storage.faults import told
+from lehr_service.storage.session import Database
 
 log = logging.getLogger(__name__)
 

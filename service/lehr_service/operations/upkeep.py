@@ -12,7 +12,9 @@ from lehr_service.settings import Settings
 from lehr_service.storage import backup as copies
 from lehr_service.storage import checks, schema
 from lehr_service.storage.backup import BackupFailed
-from lehr_service.storage.session import Database, sqlite_file, told
+from lehr_service.storage.engines import sqlite_file
+from lehr_service.storage.faults import told
+from lehr_service.storage.session import Database
 
 __all__ = ["FAILURES", "BackupFailed", "backup", "check", "command", "shown", "told", "upgrade"]
 

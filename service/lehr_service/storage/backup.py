@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from lehr_service.storage.session import sqlite_file
+from lehr_service.storage.engines import sqlite_file
 
 
 class BackupFailed(Exception):

@@ -16,8 +16,9 @@ from lehr_service.operations.studies import new_study
 from lehr_service.settings import Settings
 from lehr_service.storage import attempts, reports, studies, trials, workers
 from lehr_service.storage.driver import unanswered
+from lehr_service.storage.faults import is_fault
 from lehr_service.storage.questions import ask
-from lehr_service.storage.session import Database, is_fault
+from lehr_service.storage.session import Database
 
 
 def worker(worker_id, lost=False):
