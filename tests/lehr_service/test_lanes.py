@@ -39,16 +39,20 @@ def run(worker, trials):
     return story
 
 
-@pytest.mark.parametrize("pruner", ["median", "successive_halving", "hyperband"])
+FORECAST = {"name": "forecast", "n_min": 3}
+PRUNERS = [{"name": n} for n in ("median", "successive_halving", "hyperband")] + [FORECAST]
+
+
+@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda pruner: pruner["name"])
 def test_a_restart_changes_no_suggestion_and_no_verdict(
     serve, create, simulated, postgres, pruner, database_url
 ):
     one = serve(database_url=postgres())
-    create(one.http, sampler=SAMPLED, pruner={"name": pruner})
+    create(one.http, sampler=SAMPLED, pruner=pruner)
     unbroken = run(simulated(one.http), 14)
 
     first = serve(database_url=database_url)
-    create(first.http, sampler=SAMPLED, pruner={"name": pruner})
+    create(first.http, sampler=SAMPLED, pruner=pruner)
     broken = run(simulated(first.http), 6)
     first.stop()
     second = serve(database_url=database_url)
@@ -57,16 +61,20 @@ def test_a_restart_changes_no_suggestion_and_no_verdict(
     assert {verdict for _, verdict in unbroken} == {"continue", "prune"}
 
 
-def test_two_servers_in_turn_search_as_one_does(serve, create, simulated, postgres):
+@pytest.mark.parametrize(
+    "pruner", [{"name": "median"}, FORECAST], ids=lambda pruner: pruner["name"]
+)
+def test_two_servers_in_turn_search_as_one_does(serve, create, simulated, postgres, pruner):
     alone = serve(database_url=postgres())
-    create(alone.http, sampler=SAMPLED, pruner={"name": "median"})
+    create(alone.http, sampler=SAMPLED, pruner=pruner)
     expected = run(simulated(alone.http), 12)
 
     shared = postgres()
     pair = [serve(database_url=shared) for _ in range(2)]
-    create(pair[0].http, sampler=SAMPLED, pruner={"name": "median"})
+    create(pair[0].http, sampler=SAMPLED, pruner=pruner)
     workers = [simulated(server.http) for server in pair]
     assert [run(workers[i % 2], 1)[0] for i in range(12)] == expected
+    assert {verdict for _, verdict in expected} == {"continue", "prune"}
 
 
 def test_two_servers_with_eight_workers_hold_max_trials(serve, create, simulated, postgres):
