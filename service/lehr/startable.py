@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from lehr.wire.studies import Limits
+from lehr.wire.parts import Limits
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,10 @@ the same graph whose data lies on the device already.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import engine as arrays
-import keras
 import tensorflow as tf
 
 from lehr_worker import Data, Stream, Task, task
@@ -54,40 +52,21 @@ def streamed(name: str) -> Task:
     return model
 
 
-class Epochs(keras.callbacks.Callback):
-    """Seconds of each epoch's updates."""
-
-    async_safe = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._start = time.perf_counter()
-
-    def on_test_begin(self, logs: Any = None) -> None:
-        self.seconds.append(time.perf_counter() - self._start)
-
-
 def by_fit(given: Task, epochs: int) -> float:
-    """Seconds of an epoch's updates, the first not counted."""
-    parameters, seen = given.complete({}), Epochs()
+    """Updates a second, those of the first epoch not counted."""
+    parameters, seen = given.complete({}), arrays.Stopwatch()
     data = given.load_data(parameters)
     model = given.build_model(parameters)
     model.compile("sgd", given.build_loss(parameters), metrics=given.build_metrics(parameters))
     train = data.train(7).prefetch(tf.data.AUTOTUNE)
     model.fit(train, validation_data=data.validation, epochs=epochs, verbose=0, callbacks=[seen])
-    return statistics.median(seen.seconds[1:])
+    return len(train) / statistics.median(seen.updates[1:])
 
 
 def by_engine(given: Task, epochs: int) -> float:
-    engine, seen = Engine({given.name: given}, xla=False), list[float]()
+    """The same by the engine, without XLA, which compiles no stream."""
     config = arrays.replace(arrays.trial("small_cnn", 0, epochs=epochs), task=given.name)
-    engine.train(config, lambda report: seen.append(report.seconds) or True)
-    (program,) = engine.programs.kept
-    evaluation = statistics.median(arrays.seconds(program.evaluate) for _ in range(3))
-    return statistics.median(seen[1:]) - evaluation
+    return arrays.engine_trial(Engine({given.name: given}, xla=False), config)["updates/s"]
 
 
 def main() -> None:
@@ -104,12 +83,8 @@ def main() -> None:
         }
         taken = {way: [run() for _ in range(options.repeats)] for way, run in ways.items()}
         fit, engine, device = (statistics.median(taken[way]) for way in ways)
-        print(
-            f"{name}: an epoch's updates by fit {fit:.3f} s, by the engine {engine:.3f} s: ", end=""
-        )
-        print(
-            f"{fit / engine:.2f}x; on the device {device:.3f} s: stalls {1 - device / engine:.0%}"
-        )
+        print(f"{name}: updates/s by fit {fit:.0f}, by the engine {engine:.0f}: ", end="")
+        print(f"{engine / fit:.2f}x; on the device {device:.0f}: stalls {1 - engine / device:.0%}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from functools import partial
 
 import httpx
 
-from lehr.wire.studies import Limits, StudyChanges, StudyDefinition
+from lehr.wire.parts import Limits
+from lehr.wire.studies import StudyChanges, StudyDefinition
 from lehr.wire.workers import Completion, Failure, NewReport
 from lehr_service import app as service
 from lehr_service.errors import ServiceError, WorkerUnknown

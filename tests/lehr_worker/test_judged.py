@@ -2,7 +2,7 @@
 
 import pytest
 
-from lehr.wire.studies import Objective
+from lehr.wire.parts import Objective
 from lehr_worker.recorder import MissingMetric, judged
 
 BOTH = {"val_loss": 0.4, "ema_val_loss": 0.3}

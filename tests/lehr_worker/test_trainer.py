@@ -10,7 +10,7 @@ import pytest
 from tests.lehr_worker.fake_server import FakeServer
 from tests.lehr_worker.working import PYTHONPATH, Gate, Work, ends_well, is_alive, until
 
-from lehr.wire.studies import Objective
+from lehr.wire.parts import Objective
 from lehr_worker import memory
 from lehr_worker.devices import CPU
 from lehr_worker.failures import failure

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from lehr.wire.studies import Objective
+from lehr.wire.parts import Objective
 from lehr.wire.workers import Completion, Failure, Lease, NewReport
 from lehr_worker.channel import Channel
 from lehr_worker.saver import Interval, Pace, Saver

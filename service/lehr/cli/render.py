@@ -17,8 +17,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lehr.wire.parts import Limits, Objective
 from lehr.wire.pruning import Pruning
-from lehr.wire.studies import Counts, Limits, Objective, Study
+from lehr.wire.studies import Counts, Study
 from lehr.wire.trials import Trial, TrialDetails
 from lehr.wire.workers import Worker, WorkerAttempt
 

@@ -13,8 +13,9 @@ from lehr.client.connection import Request
 from lehr.client.events import Event, read_events
 from lehr.errors import WaitTimedOut
 from lehr.wire.base import Wire
+from lehr.wire.parts import Limits
 from lehr.wire.range_tests import RangeTest, RangeTestList
-from lehr.wire.studies import Limits, Study, StudyDefinition, StudyPage
+from lehr.wire.studies import Study, StudyDefinition, StudyPage
 from lehr.wire.trials import Report, Trial, TrialDetails, TrialPage
 
 PAGE_SIZE = 100

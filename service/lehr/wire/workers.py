@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lehr.wire.base import Measured, MetricName, Moment, Number, TaskName, Text, Wire, example
+from lehr.wire.parts import Objective
 from lehr.wire.range_tests import RangeTestLease
-from lehr.wire.studies import Objective
 from lehr.wire.trials import Report, Trial
 
 Token = str

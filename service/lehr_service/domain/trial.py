@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lehr.wire.studies import Direction
+from lehr.wire.parts import Direction
 from lehr.wire.trials import Outcome, TrialState
 
 

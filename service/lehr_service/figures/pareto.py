@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from lehr.wire.studies import Objective
+from lehr.wire.parts import Objective
 from lehr_service.domain.trial import Trial
 
 EARLY_TO_LATE = [[0.0, "#a3c9ea"], [1.0, "#2a74bb"]]

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from lehr.wire.parts import Objective
 from lehr.wire.space import Resolved, resolve
 from lehr.wire.space import range_tests as range_tests_of
-from lehr.wire.studies import Objective, StudyState
+from lehr.wire.studies import StudyState
 from lehr.wire.trials import TrialState
 from lehr.wire.workers import AnyLease, Lease, LeaseTraining
 from lehr_service.domain import study as study_rules

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from lehr.wire.parts import Direction
 from lehr.wire.pruning import Pruning
-from lehr.wire.studies import Direction
 from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
 from lehr_service.storage import trials

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from lehr.wire.parts import Limits
 from lehr.wire.range_tests import RangeTestState
-from lehr.wire.studies import Limits, StudyChanges, StudyDefinition, StudyState
+from lehr.wire.studies import StudyChanges, StudyDefinition, StudyState
 from lehr_service.domain import range_test as range_test_rules
 from lehr_service.domain import study as study_rules
 from lehr_service.domain.study import Study

@@ -24,9 +24,8 @@ class Judge:
         """Raises SearchError where the pruner refuses its options."""
         self.pruner = build_pruner(definition)
         self._definition = definition
-        self._is_ours = isinstance(
-            self.pruner, ForecastPruner | RankingPruner
-        )  # and warns of nothing
+        # Ours warn of nothing.
+        self._is_ours = isinstance(self.pruner, ForecastPruner | RankingPruner)
 
     def decide(self, study: Study, memory: Memory, trial: FrozenTrial) -> Decision:
         """The verdict for the last report of a trial of the study that the memory holds.

@@ -32,13 +32,14 @@ _BY_TOKEN = select(*_COLUMNS).where(attempts.c.token == bindparam("token"))
 _CLAIM = attempts.c.worker_id, attempts.c.request_id  # an index has these two
 _PAIR = func.json_each(bindparam("claims", type_=Json)).table_valued("value").c.value
 _PAIRS = select(*(unnested(attempts, name) for name in ("worker_id", "request_id"))).subquery()
+_ANSWERS = select(*_COLUMNS, attempts.c.request_id)
 _BY_REQUESTS = {
-    "sqlite": select(*_COLUMNS, attempts.c.request_id).where(
+    "sqlite": _ANSWERS.where(
         tuple_(*_CLAIM).in_(
             select(func.json_extract(_PAIR, "$[0]"), func.json_extract(_PAIR, "$[1]"))
         )
     ),
-    "postgresql": select(*_COLUMNS, attempts.c.request_id).join(
+    "postgresql": _ANSWERS.join(
         _PAIRS, tuple_(*_CLAIM) == tuple_(_PAIRS.c.worker_id, _PAIRS.c.request_id)
     ),
 }

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 
 from lehr.wire.studies import StudyDefinition, StudyState
 from lehr.wire.trials import TrialState
 from lehr_service.domain.study import Study
 from lehr_service.storage.driver import send
-from lehr_service.storage.questions import Question
+from lehr_service.storage.questions import Question, ask
 from lehr_service.storage.tables import studies
 
 _UNSTORED = {"id", "definition"}
@@ -35,11 +35,11 @@ def add(connection: Connection, study: Mapping[str, Any]) -> int:
 
 
 def by_name(connection: Connection, name: str) -> Study | None:
-    return _first(connection.execute(_BY_NAME, {"name": name}).first())
+    return ask(connection, Question(_BY_NAME, {"name": name}, read=_only))
 
 
 def by_id(connection: Connection, study_id: int) -> Study | None:
-    return _first(connection.execute(_BY_ID, {"id": study_id}).first())
+    return ask(connection, Question(_BY_ID, {"id": study_id}, read=_only))
 
 
 def lock(study_id: int) -> Question[Study | None]:
@@ -154,10 +154,6 @@ def columns(study: Study) -> dict[str, Any]:
         "definition": json.dumps(dump(study.definition)),
         "attrs": {},
     }
-
-
-def _first(row: Row[Any] | None) -> Study | None:
-    return None if row is None else _study(dict(row._mapping))
 
 
 def _only(rows: Sequence[dict[str, Any]]) -> Study | None:

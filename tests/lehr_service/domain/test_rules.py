@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lehr.demand import work_at_once
-from lehr.wire.studies import Limits, StudyDefinition, StudyState
+from lehr.wire.parts import Limits
 from lehr.wire.studies import Study as ShownStudy
+from lehr.wire.studies import StudyDefinition, StudyState
 from lehr.wire.trials import Outcome, TrialState
 from lehr_service.domain.attempt import is_expired
 from lehr_service.domain.study import (
