@@ -54,12 +54,15 @@ def service() -> Iterator[str]:
     server.server_close()
 
 
-def installed(folder: Path, name: str, version: str = "1.0") -> tuple[str, ...]:
+def installed(folder: Path, name: str, *, editable: bool = False) -> tuple[str, ...]:
     """Where one package is installed, as pip-audit is told."""
-    facts = folder / f"{name}-{version}.dist-info"
+    facts = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     facts.mkdir()
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (facts / "RECORD").write_text("")
+    if editable:
+        where = {"url": folder.as_uri(), "dir_info": {"editable": True}}
+        (facts / "direct_url.json").write_text(json.dumps(where))
     (facts / "INSTALLER").write_text("pip")
     cache = folder.parent / "cache"
     return "--path", str(folder), "--cache-dir", str(cache), "--timeout", "5"
@@ -88,9 +91,9 @@ def test_what_is_not_known_passes(service, tmp_path, capsys) -> None:
 
 def test_what_cannot_be_looked_up_is_not_called_sound(service, tmp_path, capsys) -> None:
     (tmp_path / "site").mkdir()
-    where = installed(tmp_path / "site", "odd", version="unlike any")
+    where = installed(tmp_path / "site", "mine", editable=True)
     assert audit.main("-s", "osv", "--osv-url", service, *where) == 0
-    assert capsys.readouterr().err == "WARNING: 1 of 1 packages were NOT audited (odd)\n"
+    assert capsys.readouterr().err == "WARNING: 1 of 1 packages were NOT audited (mine)\n"
 
 
 def test_without_the_service_it_says_so_and_goes_on(tmp_path, capsys) -> None:

@@ -58,7 +58,7 @@ class Writes:
     async def close(self) -> None:
         """Let what is queued finish."""
         while self._tasks:
-            await asyncio.gather(*self._tasks)
+            await asyncio.wait(self._tasks)
         self._threads.shutdown()
 
     async def _drain(self) -> None:

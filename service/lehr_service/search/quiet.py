@@ -1,4 +1,4 @@
-"""Silence for the warnings that Optuna gives whoever wrote the study, who is not here to read."""
+"""Silence for warnings whose readers are not here: of Optuna to a study's author, of a GPU."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def quiet() -> Iterator[None]:
     """Ignore what Optuna warns of, in its name or its caller's: experimental options and the like.
 
-    Two threads in here at a time may leave the filter installed, which does no harm: it is about
-    Optuna and this package only.
+    And what PyTorch says of a GPU that it cannot use: Gaussian processes need none. Two threads in
+    here at a time may leave the filters installed, which do no harm: they are about that only.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(optuna|lehr_service\.search)\.")
+        warnings.filterwarnings("ignore", message="CUDA initialization")
         yield

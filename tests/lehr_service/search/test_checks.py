@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
 
 from lehr_service.search import Mirror, SearchError, check_definition, check_enqueued
+from lehr_service.search.quiet import quiet
 
 from .stories import CONDITIONAL, GRID, TREE, define
 
@@ -140,3 +142,10 @@ def test_a_range_that_gp_would_write_out_is_refused() -> None:
 @pytest.mark.parametrize("space", [CONDITIONAL, GRID, TREE])
 def test_good_definitions_pass(space: dict[str, Any]) -> None:
     assert check_definition(define(space)) == []
+
+
+def test_a_gpu_that_pytorch_cannot_use_is_nothing_to_warn_of():
+    with quiet():
+        warnings.warn("CUDA initialization: Unexpected error", UserWarning, stacklevel=1)
+    with pytest.warns(UserWarning, match="else"), quiet():
+        warnings.warn("something else", UserWarning, stacklevel=1)
