@@ -12,8 +12,6 @@ from optuna.trial import FrozenTrial, TrialState
 from lehr_service.search.summaries import Summaries
 from lehr_service.search.thinning import Thinned, few
 
-_TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
-
 
 class Memory(InMemoryStorage):  # type: ignore[misc]
     """Storage of one study whose trials have their number as identifier; ``size`` of them.
@@ -108,8 +106,7 @@ class Memory(InMemoryStorage):  # type: ignore[misc]
         if self._thinned is None or deepcopy:
             return super().get_all_trials(study_id, deepcopy, states)  # type: ignore[no-any-return]
         if self._kept is None:
-            told = super().get_all_trials(study_id, deepcopy=False, states=_TOLD)
-            self._kept = self._thinned.of(told)
+            self._kept = self._thinned.of(self.finished)
         running = [t for t in self.open_trials() if t.state == TrialState.RUNNING]
         shown = [*self._kept, *few(running)]
         return [trial for trial in shown if states is None or trial.state in states]

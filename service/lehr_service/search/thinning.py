@@ -12,6 +12,7 @@ _BEST = 60  # TPE's good set has 25 at most
 _LATEST = 60
 _GROWTH = 32  # finished trials that are added before the part is chosen anew
 _RUNNING = 100  # running trials that are shown
+_TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def few(running: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -36,18 +37,18 @@ class Thinned:
     def __init__(self, size: int, direction: StudyDirection) -> None:
         self._size, self._upwards = size, direction == StudyDirection.MAXIMIZE
         self._chosen: list[FrozenTrial] = []
-        self._seen = 0
+        self._seen = 0  # of those that had ended
 
-    def of(self, finished: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """The part of the finished trials, by number."""
-        if len(finished) <= self._size:
-            return list(finished)
-        if not self._chosen or len(finished) - self._seen >= _GROWTH:
-            self._chosen, self._seen = self._choose(finished), len(finished)
-            self._known = {trial.number for trial in finished}
-            return self._chosen
-        added = [trial for trial in finished if trial.number not in self._known]
-        return sorted([*self._chosen, *added], key=lambda trial: trial.number)
+    def of(self, ended: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The part of the trials that have ended, by number; of failed ones there is none.
+
+        ``ended`` is in the order of their end, and has grown since the last time.
+        """
+        if len(ended) - self._seen >= _GROWTH:
+            told = sorted(_told(ended), key=_number)
+            self._chosen = told if len(told) <= self._size else self._choose(told)
+            self._seen = len(ended)
+        return sorted([*self._chosen, *_told(ended[self._seen :])], key=_number)
 
     def _choose(self, finished: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         kept = {trial.number: trial for trial in finished[-_LATEST:]}
@@ -58,4 +59,12 @@ class Thinned:
         room = max(1, self._size - len(kept))
         stride = max(1.0, len(others) / room)
         sample = [others[int(i * stride)] for i in range(min(room, len(others)))]
-        return sorted([*kept.values(), *sample], key=lambda trial: trial.number)
+        return sorted([*kept.values(), *sample], key=_number)
+
+
+def _told(ended: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    return [trial for trial in ended if trial.state in _TOLD]
+
+
+def _number(trial: FrozenTrial) -> int:
+    return int(trial.number)

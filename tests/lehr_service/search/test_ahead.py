@@ -132,6 +132,19 @@ def test_a_short_history_is_kept_whole_and_new_trials_are_seen_at_once():
         assert thinned.of(trials[:count])[-1] is trials[count - 1]
 
 
+def test_a_thinned_history_is_by_number_and_has_no_failed_trials():
+    ended = [told(number, float(number)) for number in range(100)]
+    for trial in ended[::3]:
+        trial.state = OptunaState.FAIL
+    random.Random(2).shuffle(ended)
+    thinned = Thinned(50, StudyDirection.MINIMIZE)
+    for count in range(len(ended) + 1):
+        shown = [trial.number for trial in thinned.of(ended[:count])]
+        succeeded = sorted(t.number for t in ended[:count] if t.state == OptunaState.COMPLETE)
+        assert shown == sorted(set(shown) & set(succeeded))
+        assert shown == succeeded or len(shown) >= 50
+
+
 def test_of_many_that_run_the_latest_and_a_sample_are_shown():
     running = [told(number, 0.0) for number in range(1000)]
     assert few(running[:100]) == running[:100]
