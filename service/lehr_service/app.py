@@ -40,11 +40,12 @@ from lehr_service.api.guard import Guard
 from lehr_service.api.identity import Keyring, Owners
 from lehr_service.api.replicas import Replicas
 from lehr_service.api.requests import Requests
+from lehr_service.batches import Act, Clock
 from lehr_service.bootstrap import connect, open_database
 from lehr_service.domain.study import Study
 from lehr_service.errors import NotFound, ServiceError
 from lehr_service.garbage import collect_rarely
-from lehr_service.lanes import Act, Clock, Lanes
+from lehr_service.lanes import Lanes
 from lehr_service.metrics import Metrics
 from lehr_service.operations import recovery
 from lehr_service.settings import Settings

@@ -12,6 +12,7 @@ import client_load
 import lehr_load
 import optuna_load
 from measure import Row
+from objective import TASK
 from tally import Begun, Tally, measured
 
 Measure = Callable[[Any, Row], Row]
@@ -25,9 +26,14 @@ def lehr(kind: str, *serve: str) -> Measure:
         with bench.lehr(bench.places.url(kind), *serve) as (url, pid):
 
             async def begin() -> Begun:
-                await lehr_load.created(url, options.ask)
+                tasks = [f"{TASK}-{number}" for number in range(options.studies)]
+                for task in tasks:
+                    await lehr_load.created(url, options.ask, task)
                 tally = Tally(*options.limits)
-                return tally, [lehr_load.work([url], i, tally) for i in range(row.workers)]
+                return tally, [
+                    lehr_load.work([url], i, tally, task=tasks[i % len(tasks)])
+                    for i in range(row.workers)
+                ]
 
             return measured(row, pid, begin)
 

@@ -68,10 +68,11 @@ class Http(asyncio.Protocol):
         self._transport.close()
 
 
-async def created(url: str, sampler: dict[str, Any], **more: Any) -> None:
-    """The study that all workers work on."""
+async def created(url: str, sampler: dict[str, Any], task: str = TASK, **more: Any) -> None:
+    """The study that all workers of a task work on."""
     http = await Http.connect(url)
-    status, answer = await http.post("/v1/studies", definition("bench", sampler, None, **more))
+    study = definition(task, sampler, None, task=task, **more)
+    status, answer = await http.post("/v1/studies", study)
     http.close()
     if status != 201:
         raise RuntimeError(f"creating the study: {status} {answer}")
@@ -90,6 +91,7 @@ async def work(
     tally: Tally,
     pause: Callable[[], float] | None = None,
     beating: Callable[[str, list[str]], Work] | None = None,
+    task: str = TASK,
 ) -> None:
     """One worker, until it is cancelled.
 
@@ -97,7 +99,7 @@ async def work(
     list of the tokens that it holds.
     """
     http = await Http.connect(urls[index % len(urls)])
-    me, held = await registered(http, f"w{index}"), list[str]()
+    me, held = await registered(http, f"w{index}", task), list[str]()
     beside = asyncio.create_task(beating(me, held)) if beating else None
     try:
         while not tally.over.is_set():

@@ -1,7 +1,7 @@
 """The service against what a user would take instead, on one objective without training time.
 
     .venv/bin/python tests/bench/service.py [--contenders lehr-sqlite,optuna-sqlite] [--workers 16]
-        [--trials 300] [--sampler tpe|random] [--repeat 3] [--plot FILE]
+        [--trials 300] [--sampler tpe|random] [--studies 8] [--repeat 3] [--plot FILE]
     .venv/bin/python tests/bench/service.py --sizes 100,1000,10000     costs of large studies
     .venv/bin/python tests/bench/service.py --soak [10] | --herd [1000]     many workers at once
 
@@ -86,6 +86,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--ceiling-seconds", type=float, default=5)
     parser.add_argument("--sampler", choices=["tpe", "random"], default="tpe")
     parser.add_argument("--ask-ahead", type=int, default=None, help="sampler.ask_ahead")
+    parser.add_argument("--studies", type=int, default=1, help="that lehr's workers share")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--base", default="optuna-postgres", help="contender that ratios refer to")
     parser.add_argument("--postgres", default="", help="URL; default: a server of this run")

@@ -24,6 +24,7 @@ from lehr_service.api.cached import Cached
 from lehr_service.api.changes import Changes
 from lehr_service.api.identity import Keyring, Owners, Principal, who_sent
 from lehr_service.api.together import Together
+from lehr_service.batches import Clock
 from lehr_service.errors import (
     AttemptUnknown,
     Invalid,
@@ -32,7 +33,7 @@ from lehr_service.errors import (
     Unavailable,
     WorkerUnknown,
 )
-from lehr_service.lanes import Clock, Lanes
+from lehr_service.lanes import Lanes
 from lehr_service.metrics import Metrics
 from lehr_service.operations.census import Census
 from lehr_service.operations.desk import Desk

@@ -47,7 +47,7 @@ class Desk:
     _workers: dict[str, workers.Worker] = field(default_factory=dict)  # of claims looked up
 
     def __post_init__(self) -> None:
-        self._found = self.study
+        self.found = self.study  # as the transaction has found it
 
     @property
     def connection(self) -> Connection:
@@ -275,9 +275,9 @@ class Desk:
         old = {number: attrs for number, attrs in changes.trials.items() if number not in new}
         if old:
             trials.save_attrs(self.unflushed, self.study.id, old, self.revision)
-        if self.study is not self._found or changes.trials or changes.study is not None:
+        if self.study is not self.found or changes.trials or changes.study is not None:
             self.study = replace(self.study, revision=self.revision)
-            studies.save(self.unflushed, self.study, self._found, study_attrs=changes.study)
+            studies.save(self.unflushed, self.study, self.found, study_attrs=changes.study)
         if self.heard:
             workers.all_heard(self.unflushed, self.heard, self.now, self.deadline)
 
