@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,26 @@ from tally import Begun, Tally, measured
 Measure = Callable[[Any, Row], Row]
 
 
-def lehr(kind: str, *serve: str) -> Measure:
-    """lehr on SQLite or PostgreSQL, its workers simulated."""
+def lehr(kind: str, servers: int = 1) -> Measure:
+    """lehr on SQLite or PostgreSQL, its workers simulated and spread evenly over the servers."""
 
     def run(bench: Any, row: Row) -> Row:
-        options = bench.options
-        with bench.lehr(bench.places.url(kind), *serve) as (url, pid):
+        options, database = bench.options, bench.places.url(kind)
+        with ExitStack() as stack:
+            started = [stack.enter_context(bench.lehr(database)) for _ in range(servers)]
+            urls = [url for url, _ in started]
 
             async def begin() -> Begun:
                 tasks = [f"{TASK}-{number}" for number in range(options.studies)]
                 for task in tasks:
-                    await lehr_load.created(url, options.ask, task)
+                    await lehr_load.created(urls[0], options.ask, task)
                 tally = Tally(*options.limits)
                 return tally, [
-                    lehr_load.work([url], i, tally, task=tasks[i % len(tasks)])
+                    lehr_load.work(urls, i, tally, task=tasks[i // servers % len(tasks)])
                     for i in range(row.workers)
                 ]
 
-            return measured(row, pid, begin)
+            return measured(row, [pid for _, pid in started], begin)
 
     return run
 
@@ -52,7 +55,7 @@ def ceiling(path: str, database: str | None) -> Measure:
                 tally = Tally(1, bench.options.ceiling_seconds)
                 return tally, [lehr_load.flood(url, path, tally) for _ in range(row.workers)]
 
-            return measured(row, pid, begin)
+            return measured(row, [pid], begin)
 
     return run
 
@@ -70,7 +73,7 @@ def rival(driver: str) -> Measure:
 CONTENDERS: dict[str, Measure] = {
     "lehr-sqlite": lehr("sqlite"),
     "lehr-postgres": lehr("postgres"),
-    "lehr-2-replicas": lehr("postgres", "--replicas", "2"),
+    "lehr-2-servers": lehr("postgres", servers=2),
     "lehr-client-sqlite": client_load.measure,
     "optuna-sqlite": optuna_load.contender("rdb", "sqlite"),
     "optuna-postgres": optuna_load.contender("rdb", "postgres"),

@@ -26,7 +26,7 @@ def measure(bench: Any, row: Row) -> Row:
             address = url.removeprefix("http://")
             return tally, [_work(protos, address, i, tally) for i in range(row.workers)]
 
-        return measured(row, pid, begin)
+        return measured(row, [pid], begin)
 
 
 async def _work(protos: Any, address: str, index: int, tally: Tally) -> None:

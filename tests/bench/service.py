@@ -54,16 +54,16 @@ def compare(bench: Bench) -> None:
     for (name, workers), error in failed.items():
         print(f"failed: {name} W={workers}: {' '.join(error.split())[-300:]}")
     for workers in options.workers:
-        _replicas(rows, workers)
+        _servers(rows, workers)
     if options.plot:
         draw(ordered, options.plot)
 
 
-def _replicas(rows: Rows, workers: int) -> None:
-    one, two = rows.get(("lehr-postgres", workers)), rows.get(("lehr-2-replicas", workers))
+def _servers(rows: Rows, workers: int) -> None:
+    one, two = rows.get(("lehr-postgres", workers)), rows.get(("lehr-2-servers", workers))
     if one and two:
         share = ratio(medians(two)["requests/s"], medians(one)["requests/s"])
-        print(f"two replicas against one on PostgreSQL, W={workers}: {share:.2f}x the requests/s")
+        print(f"two servers against one on PostgreSQL, W={workers}: {share:.2f}x the requests/s")
 
 
 def _numbers(text: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import uvloop
@@ -67,9 +67,9 @@ async def until_over(tally: Tally, works: list[Work]) -> None:
     await asyncio.gather(over, *tasks, return_exceptions=True)
 
 
-def measured(row: Row, process: int, begin: Callable[[], Awaitable[Begun]]) -> Row:
-    """The row of a load on a server process, by workers that are tasks of this one."""
-    tally = uvloop.run(_load(row, process, begin))
+def measured(row: Row, servers: Sequence[int], begin: Callable[[], Awaitable[Begun]]) -> Row:
+    """The row of a load on server processes, by workers that are tasks of this one."""
+    tally = uvloop.run(_load(row, servers, begin))
     row.trials, row.claims, row.reports = tally.trials, tally.claims, tally.reports
     row.others, row.errors = len(tally.others), tally.errors
     if tally.first_error:
@@ -77,10 +77,10 @@ def measured(row: Row, process: int, begin: Callable[[], Awaitable[Begun]]) -> R
     return row
 
 
-async def _load(row: Row, process: int, begin: Callable[[], Awaitable[Begun]]) -> Tally:
+async def _load(row: Row, servers: Sequence[int], begin: Callable[[], Awaitable[Begun]]) -> Tally:
     tally, works = await begin()
-    used, own, at = cpu_seconds(process), time.process_time(), Clock()
+    used, own, at = sum(map(cpu_seconds, servers)), time.process_time(), Clock()
     await until_over(tally, works)
-    row.seconds, row.cpu = Clock() - at, cpu_seconds(process) - used
+    row.seconds, row.cpu = Clock() - at, sum(map(cpu_seconds, servers)) - used
     row.load_cpu = time.process_time() - own
     return tally

@@ -24,7 +24,7 @@ def measure(bench: Any, row: Row) -> Row:
             tally = Tally(*bench.options.limits)
             return tally, [_work(address, study, i, tally) for i in range(row.workers)]
 
-        return measured(row, pid, begin)
+        return measured(row, [pid], begin)
 
 
 def _created(address: str) -> str:

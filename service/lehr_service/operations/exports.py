@@ -103,10 +103,10 @@ def _write_optuna(connection: Connection, study: Study, file: Path) -> None:
     def exported() -> Iterator[list[Exported]]:
         for chunk in _chunks(connection, study):
             numbers = [trial.number for trial, _ in chunk]
-            curves = reports.curves_of(connection, study.id, numbers)
+            curves = ask(connection, reports.curves_of(study.id, numbers))
             yield [
                 Exported(
-                    _snapshot(trial, attrs, curves[trial.number]),
+                    _snapshot(trial, attrs, curves.get(trial.number, {})),
                     moment_or_none(trial.started_at),
                     moment_or_none(trial.finished_at),
                     {"lehr:worker": trial.worker, "lehr:reason": trial.reason}

@@ -12,7 +12,7 @@ from lehr_service.domain.study import Study
 from lehr_service.domain.trial import Trial
 from lehr_service.search import Mirror, TrialSnapshot
 from lehr_service.storage import reports, studies, trials
-from lehr_service.storage.questions import Question, ask_all
+from lehr_service.storage.questions import Question, ask, ask_all
 
 
 def catch_up(
@@ -30,7 +30,7 @@ def catch_up(
     ]
     changed, attrs = ask_all(connection, asked)
     pruned = [trial.number for trial, _ in changed if trial.state is TrialState.PRUNED]
-    curves = reports.curves_of(connection, study.id, pruned) if pruned else {}
+    curves = ask(connection, reports.curves_of(study.id, pruned)) if pruned else {}
     return take(study, mirror, [changed, curves, attrs])
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
+    Integer,
     Row,
+    any_,
     bindparam,
     delete,
     func,
@@ -21,13 +24,21 @@ from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.driver import send
 from lehr_service.storage.many import insert_all
 from lehr_service.storage.questions import Question
-from lehr_service.storage.tables import checkpoints, reports
+from lehr_service.storage.tables import Json, checkpoints, reports
 
-_SINCE = (
+_OF_STUDY = (
     select(reports.c.trial, reports.c.step, reports.c.value)
-    .where(reports.c.study_id == bindparam("study_id"), reports.c.revision > bindparam("revision"))
+    .where(reports.c.study_id == bindparam("study_id"))
     .order_by(reports.c.attempt)
 )
+_SINCE = _OF_STUDY.where(reports.c.revision > bindparam("revision"))
+_NUMBER = func.json_each(bindparam("numbers", type_=Json)).table_valued("value").c.value
+_CURVES = {
+    "sqlite": _OF_STUDY.where(reports.c.trial.in_(select(_NUMBER))),
+    "postgresql": _OF_STUDY.where(
+        reports.c.trial == any_(bindparam("numbers", type_=ARRAY(Integer)))
+    ),
+}
 _REMOVE_CHECKPOINT = delete(checkpoints).where(
     checkpoints.c.study_id == bindparam("of_study"), checkpoints.c.trial == bindparam("of_trial")
 )
@@ -101,20 +112,10 @@ def written_after(
 
 
 def curves_of(
-    connection: Connection, study_id: int, numbers: Iterable[int]
-) -> dict[int, dict[int, float | None]]:
-    """Reported values by trial and step, for the given trials."""
-    wanted = list(numbers)
-    found: dict[int, dict[int, float | None]] = {number: {} for number in wanted}
-    query = select(reports.c.trial, reports.c.step, reports.c.value).where(
-        reports.c.study_id == study_id
-    )
-    if len(wanted) <= 500:  # databases bound the length of a list of parameters
-        query = query.where(reports.c.trial.in_(wanted))
-    for trial, step, value in connection.execute(query.order_by(reports.c.attempt)).all():
-        if trial in found:
-            found[trial][step] = value
-    return found
+    study_id: int, numbers: Sequence[int]
+) -> Question[dict[int, dict[int, float | None]]]:
+    """Reported values by trial and step, for those of the given trials that have any."""
+    return Question(_CURVES, {"study_id": study_id, "numbers": list(numbers)}, read=_curves)
 
 
 def values_since(study_id: int, revision: int) -> Question[dict[int, dict[int, float | None]]]:

@@ -119,7 +119,7 @@ def hot_queries(study_id):
         "report": ("reports", lambda c: reports.get(c, one, 1)),
         "curve": ("reports", lambda c: reports.curve(c, study_id, 3)),
         "values_since": ("reports", lambda c: ask(c, reports.values_since(study_id, 148))),
-        "curves_of": ("reports", lambda c: reports.curves_of(c, study_id, [3, 4])),
+        "curves_of": ("reports", lambda c: ask(c, reports.curves_of(study_id, [3, 4]))),
         "worker": ("workers", lambda c: workers.get(c, me)),
         "some_workers": ("workers", lambda c: ask(c, workers.some([me, "0" * 32]))),
         "all_heard": ("workers", lambda c: workers.all_heard(c, [me], 1.0, 2.0)),
