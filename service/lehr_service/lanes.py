@@ -166,15 +166,18 @@ class Lanes:
 
     def _deliver(self, batch: Batch, goes_on: bool) -> None:
         """``goes_on``: a thread will come to the lane again."""
-        lane = batch.lane
-        for command, result in zip(batch.commands, batch.results, strict=True):
-            _resolve(command.answer, result)
-        waits = [max(0.0, batch.begin - command.begin) for command in batch.commands]
-        self._metrics.batch(waits, batch.asks)
-        self._changed(lane.study_id, batch.opened, batch.study)
-        if goes_on:
-            return
-        if lane.queue:
+        try:
+            for command, result in zip(batch.commands, batch.results, strict=True):
+                _resolve(command.answer, result)
+            waits = [max(0.0, batch.begin - command.begin) for command in batch.commands]
+            self._metrics.batch(waits, batch.asks)
+            self._changed(batch.lane.study_id, batch.opened, batch.study)
+        finally:
+            if not goes_on:
+                self._rest(batch.lane)
+
+    def _rest(self, lane: Lane) -> None:
+        if lane.queue:  # it has come after the thread had looked
             self._begin(lane)
         else:
             lane.running = False

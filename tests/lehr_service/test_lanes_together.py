@@ -151,6 +151,22 @@ def test_a_study_goes_on_after_the_others_failure(database, ids):
     assert asyncio.run(answers()) == [2, 3, 3, 3, 3]
 
 
+def test_a_lane_goes_on_whatever_its_listener_does(database, ids):
+    def changed(study_id, opened, study):
+        raise RuntimeError("a listener that is wrong")
+
+    async def answers():
+        lanes = Lanes(database, lease_seconds=30, queue_commands=100, changed=changed)
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        try:
+            async with asyncio.timeout(30):
+                return [await lanes.submit(ids[0], count) for _ in range(3)]
+        finally:
+            await lanes.close()
+
+    assert asyncio.run(answers()) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("kind", ["lanes", "writes"])
 def test_closing_ends_where_a_thread_has_just_left(database, kind):
     """Python's gather answers at once where all is done, and nobody hears of it in between."""
