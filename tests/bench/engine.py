@@ -29,7 +29,8 @@ from lehr_worker.libraries import DEFAULTS
 from lehr_worker.tasks.datasets import load_images
 from lehr_worker.tasks.fashion_mnist import fashion_mnist_cnn
 from lehr_worker.tasks.mnist import mnist_softmax
-from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
+from lehr_worker.training.config import TrialConfig
+from lehr_worker.training.engine import Engine, EpochReport
 
 RATES = (0.1, 0.03, 0.01)
 SCHEDULES: tuple[dict[str, Any], ...] = (

@@ -26,7 +26,8 @@ import numpy as np
 
 from lehr_worker import Data, Parameter, task
 from lehr_worker.tasks.datasets import load_images
-from lehr_worker.training.engine import Engine, TrialConfig
+from lehr_worker.training.config import TrialConfig
+from lehr_worker.training.engine import Engine
 from lehr_worker.training.errors import Diverged
 
 EPOCHS = 20

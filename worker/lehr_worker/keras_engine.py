@@ -16,7 +16,8 @@ from lehr.wire.workers import Lease
 from lehr_worker.tasks import registry
 from lehr_worker.training import range_test
 from lehr_worker.training.checkpoints import BadCheckpoint
-from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
+from lehr_worker.training.config import TrialConfig
+from lehr_worker.training.engine import Engine, EpochReport
 from lehr_worker.training.errors import Diverged
 
 LIBRARIES = ("lehr", "tensorflow", "jax", "keras", "numpy")

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from lehr_worker.training.engine import Engine, EpochReport, TrialConfig
+from lehr_worker.training.config import TrialConfig
+from lehr_worker.training.engine import Engine, EpochReport
 from reproduced.tasks import Load, tasks
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from lehr_worker import Data, Task
 from lehr_worker.tasks.datasets import data_file
 from lehr_worker.tasks.registry import load
-from lehr_worker.training.engine import Engine, TrialConfig
+from lehr_worker.training.config import TrialConfig
+from lehr_worker.training.engine import Engine
 
 pytestmark = pytest.mark.tensorflow
 

@@ -12,7 +12,8 @@ import pytest
 
 from lehr_worker import Data, Parameter, Task, task
 from lehr_worker.tasks.digits import digits
-from lehr_worker.training.engine import EpochReport, TrialConfig
+from lehr_worker.training.config import TrialConfig
+from lehr_worker.training.engine import EpochReport
 
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="on TensorFlow only"

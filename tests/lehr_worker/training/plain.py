@@ -10,7 +10,7 @@ from lehr import schedules
 from lehr.wire.optimizers import OPTIMIZERS
 from lehr_worker import Data, Task
 from lehr_worker.training import optimizers
-from lehr_worker.training.engine import TrialConfig
+from lehr_worker.training.config import TrialConfig
 
 AfterUpdate = Callable[[keras.Model], None]
 

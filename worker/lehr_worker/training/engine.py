@@ -9,12 +9,12 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from lehr import schedules
 from lehr_worker.task import Task
 from lehr_worker.training import checkpoints, optimizers
+from lehr_worker.training.config import TrialConfig
 from lehr_worker.training.errors import Diverged, OutOfMemory
 from lehr_worker.training.plan import Plan, within
 from lehr_worker.training.program import Program
@@ -22,23 +22,6 @@ from lehr_worker.training.programs import Programs
 
 Checkpoint: TypeAlias = Callable[[int, Callable[[], bytes]], None]
 """Called after each epoch's report with the step and a function that makes the state's bytes."""
-
-
-@dataclass(frozen=True)
-class TrialConfig:
-    """What a trial trains: resolved values only, as a lease carries them."""
-
-    task: str
-    number: int  # of the trial; says which one in messages, changes nothing
-    optimizer: Mapping[str, Any]  # {"name": "adam", "learning_rate": 0.001, "beta_1": 0.9}
-    schedule: Mapping[str, Any]  # {"name": "cosine", "alpha": 0.0}
-    epochs: int
-    seed: int  # of initial weights, order of samples and dropout; 0 to 2**32 - 1
-    metric: str  # the judged one, such as "val_accuracy"
-    direction: str  # "minimize" or "maximize"
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    warmup: schedules.Length = 0.0
-    ema: float | None = None  # decay an update of a moving average of the weights; None: no average
 
 
 @dataclass(frozen=True)

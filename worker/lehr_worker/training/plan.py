@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lehr import schedules
+from lehr_worker.training.config import TrialConfig
 from lehr_worker.training.data import DeviceData, StreamData
-
-if TYPE_CHECKING:
-    from lehr_worker.training.engine import TrialConfig
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Plan:
 
     def __init__(
         self,
-        config: "TrialConfig",
+        config: TrialConfig,
         optimizer: dict[str, Any],
         data: DeviceData | StreamData,
         batch_size: int,
