@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from lehr.wire.studies import StudyDefinition
+from lehr_service.operations.studies import new_study
+from lehr_service.settings import Settings
+from lehr_service.storage import studies
+from lehr_service.storage.session import Database
 
 
 def definition(**changes: Any) -> dict[str, Any]:
@@ -110,6 +116,32 @@ def several_fixture() -> dict[str, Any]:
 @pytest.fixture(name="simulated")
 def simulated_fixture() -> type[Simulated]:
     return Simulated
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Open, with this version's tables."""
+    found = Database(Settings(database_url=database_url).url)
+    found.migrate()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def study_ids(database: Database) -> Callable[[int], list[int]]:
+    """Stores so many new studies."""
+
+    def stored(count: int) -> list[int]:
+        definitions = [
+            StudyDefinition.model_validate(definition(name=f"s{n}")) for n in range(count)
+        ]
+        with database.write() as connection:
+            return [
+                studies.add(connection, studies.columns(new_study(each, 0.0)))
+                for each in definitions
+            ]
+
+    return stored
 
 
 @pytest.fixture(name="create")

@@ -6,12 +6,7 @@ from collections import Counter
 
 import pytest
 
-from lehr.wire.studies import StudyDefinition
 from lehr_service.lanes import Lanes
-from lehr_service.operations.studies import new_study
-from lehr_service.settings import Settings
-from lehr_service.storage import studies
-from lehr_service.storage.session import Database
 
 SAMPLED = {"name": "tpe", "seed": 3, "n_startup_trials": 4}
 
@@ -103,19 +98,10 @@ def test_two_servers_with_eight_workers_hold_max_trials(serve, create, simulated
     assert Counter(trial["steps"] for trial in items) == {3: 40}
 
 
-def test_lanes_that_are_never_empty_leave_threads_to_the_others(database_url, definition, wait_for):
-    database = Database(Settings(database_url=database_url).url)
-    database.migrate()
-    given = StudyDefinition.model_validate(definition())
-    with database.write() as connection:
-        rows = [
-            studies.columns(new_study(given.model_copy(update={"name": f"s{n}"}), 0.0))
-            for n in range(12)
-        ]
-        ids = [studies.add(connection, row) for row in rows]
+def test_lanes_that_are_never_empty_leave_threads_to_the_others(database, study_ids, wait_for):
+    ids = study_ids(12)
     answered = asyncio.run(_answers_beside_busy_lanes(database, ids[:8], ids[8:], wait_for))
     assert answered == ids[8:] * 3
-    database.close()
 
 
 async def _answers_beside_busy_lanes(database, busy, others, wait_for):

@@ -7,45 +7,15 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from lehr.wire.studies import StudyDefinition
 from lehr_service.errors import LimitReached, StudyDeleted, Unavailable
 from lehr_service.lanes import Lanes
-from lehr_service.operations.studies import new_study
-from lehr_service.settings import Settings
 from lehr_service.storage import studies
-from lehr_service.storage.session import Database
 from lehr_service.writes import Writes
 
 
-class Watched(Database):
-    """Counts the turns that were stored."""
-
-    stored = 0
-
-    @contextmanager
-    def turn(self, questions):
-        with super().turn(questions) as turn:
-            yield turn
-        self.stored += 1
-
-
 @pytest.fixture
-def database(database_url):
-    database = Watched(Settings(database_url=database_url).url)
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def ids(database, definition):
-    given = StudyDefinition.model_validate(definition())
-    rows = [
-        studies.columns(new_study(given.model_copy(update={"name": f"s{n}"}), 0.0))
-        for n in range(5)
-    ]
-    with database.write() as connection:
-        return [studies.add(connection, row) for row in rows]
+def ids(study_ids):
+    return study_ids(5)
 
 
 def count(desk):
@@ -60,7 +30,10 @@ def told(database, study_id):
 
 
 def at_once(database, acts):
-    """The answers to acts by study, which all wait when the lanes' thread comes to them."""
+    """The answers to acts by study, which all wait when the lanes' thread comes to them.
+
+    And how many transactions were stored for them.
+    """
     first, *_ = acts
 
     async def answers():
@@ -73,7 +46,6 @@ def at_once(database, acts):
 
         holding = [asyncio.create_task(lanes.submit(first, hold))]
         await asyncio.to_thread(begun.wait, 30)
-        before = database.stored
         waiting = [asyncio.create_task(lanes.submit(n, act)) for n, act in acts.items()]
         await asyncio.sleep(0)  # they are submitted now
         may_go.set()
@@ -82,9 +54,18 @@ def at_once(database, acts):
             found = await asyncio.gather(*waiting, return_exceptions=True)
         finally:
             await lanes.close()
-        return found, database.stored - before - 1
+        return found
 
-    return asyncio.run(answers())
+    stored, take_turn = [], database.turn
+
+    @contextmanager
+    def turn(questions):
+        with take_turn(questions) as taken:
+            yield taken
+        stored.append(questions)
+
+    database.turn = turn
+    return asyncio.run(answers()), len(stored) - 1
 
 
 def test_on_sqlite_lanes_that_wait_are_of_one_transaction(database, ids):

@@ -1,7 +1,7 @@
-"""Many rows in one statement.
+"""Many rows in one statement, or asked for in one.
 
 PostgreSQL is sent an array of each column: to plan, parse and answer once takes half the time of a
-statement a row. SQLite has no arrays, and nobody to wait for.
+statement a row. SQLite has no arrays, and nobody to wait for; a list of what is asked for is JSON.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     Double,
     Insert,
     Integer,
+    Select,
     String,
     Table,
     TypeDecorator,
+    any_,
     bindparam,
     func,
     insert,
@@ -27,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from lehr_service.storage.driver import send
+from lehr_service.storage.tables import Json
 
 _PLAIN: tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...] = (
     (Double, float),
@@ -57,6 +61,16 @@ def unnested(table: Table, name: str) -> Any:
     """The values of a column, a row each, of its parameter ``all_NAME``."""
     kind = table.c[name].type
     return func.unnest(bindparam(f"all_{name}", type_=ARRAY(kind)), type_=kind).label(name)
+
+
+def among(query: Select[Any], column: ColumnElement[Any], name: str) -> dict[str, Select[Any]]:
+    """The rows whose column is in the list that parameter NAME is, by dialect."""
+    value = func.json_each(bindparam(name, type_=Json)).table_valued("value").c.value
+    listed = bindparam(name, type_=ARRAY(type(column.type)()))  # a length would cut what is longer
+    return {
+        "sqlite": query.where(column.in_(select(value))),
+        "postgresql": query.where(column == any_(listed)),
+    }
 
 
 @lru_cache

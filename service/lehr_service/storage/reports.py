@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Connection,
-    Integer,
     Row,
-    any_,
     bindparam,
     delete,
     func,
@@ -22,9 +19,9 @@ from sqlalchemy import (
 
 from lehr_service.domain.attempt import Attempt
 from lehr_service.storage.driver import send
-from lehr_service.storage.many import insert_all
+from lehr_service.storage.many import among, insert_all
 from lehr_service.storage.questions import Question
-from lehr_service.storage.tables import Json, checkpoints, reports
+from lehr_service.storage.tables import checkpoints, reports
 
 _OF_STUDY = (
     select(reports.c.trial, reports.c.step, reports.c.value)
@@ -32,13 +29,7 @@ _OF_STUDY = (
     .order_by(reports.c.attempt)
 )
 _SINCE = _OF_STUDY.where(reports.c.revision > bindparam("revision"))
-_NUMBER = func.json_each(bindparam("numbers", type_=Json)).table_valued("value").c.value
-_CURVES = {
-    "sqlite": _OF_STUDY.where(reports.c.trial.in_(select(_NUMBER))),
-    "postgresql": _OF_STUDY.where(
-        reports.c.trial == any_(bindparam("numbers", type_=ARRAY(Integer)))
-    ),
-}
+_CURVES = among(_OF_STUDY, reports.c.trial, "numbers")
 _REMOVE_CHECKPOINT = delete(checkpoints).where(
     checkpoints.c.study_id == bindparam("of_study"), checkpoints.c.trial == bindparam("of_trial")
 )

@@ -14,15 +14,15 @@ from sqlalchemy import (
     any_,
     bindparam,
     exists,
-    func,
     insert,
     select,
     update,
 )
 
 from lehr_service.storage.driver import send
+from lehr_service.storage.many import among
 from lehr_service.storage.questions import Question
-from lehr_service.storage.tables import Json, attempts, workers
+from lehr_service.storage.tables import attempts, workers
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,7 @@ class Worker:
 
 
 _GET = select(workers).where(workers.c.id == bindparam("id"))
-_ID = func.json_each(bindparam("ids", type_=Json)).table_valued("value").c.value
-_SOME = {
-    "sqlite": select(workers).where(workers.c.id.in_(select(_ID))),
-    "postgresql": select(workers).where(
-        workers.c.id == any_(bindparam("ids", type_=ARRAY(String)))
-    ),
-}
+_SOME = among(select(workers), workers.c.id, "ids")
 _HEARD = (
     update(workers)
     .where(workers.c.id == bindparam("of_id"), workers.c.lost.is_(False))
